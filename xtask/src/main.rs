@@ -1,4 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The build system.
+//! The build system of scst-appliance: `cargo xtask VERB`.
+//!
+//! Parse, find the root, one match. What a verb does is in `verb/`, what a build consists of in `pipeline.rs`.
 
-fn main() {}
+mod cli;
+mod ctx;
+mod pipeline;
+mod stage;
+mod verb;
+
+use clap::Parser;
+
+fn main() -> miette::Result<std::process::ExitCode> {
+    let args = cli::Cli::parse();
+    let ctx = ctx::Ctx::new(&args.global)?;
+    verb::run(&ctx, args.verb)
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is constant during one run of xtask: where things are and how much of the machine to use.
+
+use std::path::{Path, PathBuf};
+
+use miette::{Context as _, IntoDiagnostic as _};
+
+use crate::cli::Global;
+
+/// Where things are, and the settings that every stage may read. Nothing here decides anything.
+#[derive(Debug, Clone)]
+pub(crate) struct Ctx {
+    /// The repository.
+    pub(crate) root: PathBuf,
+    /// Downloads, tools trees and compiler cache: the user's cache directory, safe to delete.
+    pub(crate) cache: PathBuf,
+    /// Build outputs, `target/` below the root, safe to delete.
+    pub(crate) target: PathBuf,
+    /// Jobs that a stage may run at once.
+    pub(crate) jobs: usize,
+    /// Nothing may be fetched.
+    pub(crate) offline: bool,
+    /// Only what the lock files name may be used.
+    pub(crate) locked: bool,
+    /// The package mirror that the caller asked for; the host's own otherwise.
+    pub(crate) mirror: Option<String>,
+}
+
+impl Ctx {
+    /// Finds the root and the cache. Fails where the cache directory can be neither found nor made.
+    pub(crate) fn new(global: &Global) -> miette::Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is below the root").to_owned();
+        let cache = cache_dir()?;
+        std::fs::create_dir_all(&cache)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot make the cache directory {}", cache.display()))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            target: root.join("target"),
+            root,
+            cache,
+            jobs: global.jobs.unwrap_or(cores),
+            offline: global.offline,
+            locked: global.locked,
+            mirror: global.mirror.clone(),
+        })
+    }
+}
+
+/// `$SCST_APPLIANCE_CACHE`, else `$XDG_CACHE_HOME/scst-appliance`, else `~/.cache/scst-appliance`.
+fn cache_dir() -> miette::Result<PathBuf> {
+    let var = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    var("SCST_APPLIANCE_CACHE")
+        .or_else(|| var("XDG_CACHE_HOME").map(|d| d.join("scst-appliance")))
+        .or_else(|| var("HOME").map(|d| d.join(".cache/scst-appliance")))
+        .ok_or_else(|| miette::miette!(help = "set HOME or SCST_APPLIANCE_CACHE", "no cache directory"))
+}

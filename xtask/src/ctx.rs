@@ -29,7 +29,8 @@ pub(crate) struct Ctx {
 impl Ctx {
     /// Finds the root and the cache. Fails where the cache directory can be neither found nor made.
     pub(crate) fn new(global: &Global) -> miette::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is below the root").to_owned();
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is below the root").to_owned();
         let cache = cache_dir()?;
         std::fs::create_dir_all(&cache)
             .into_diagnostic()

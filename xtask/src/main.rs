@@ -3,8 +3,10 @@
 //!
 //! Parse, find the root, one match. What a verb does is in `verb/`, what a build consists of in `pipeline.rs`.
 
+mod board;
 mod cli;
 mod ctx;
+mod enter;
 mod pipeline;
 mod stage;
 mod verb;

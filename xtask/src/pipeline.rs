@@ -3,8 +3,7 @@
 //!
 //! Every stage is one file in `stage/`: typed inputs in, one typed output that only that stage can make.
 
-use board_profile::Board;
-
+use crate::board::Board;
 use crate::cli::Flavor;
 use crate::ctx::Ctx;
 use crate::stage::{image, kernel, modules, rootfs, tools};

@@ -1,2 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SCSI as bytes.
+//! SCSI as bytes: what a CDB, a LUN field, sense data or a mode page says, and how the answers are written.
+//!
+//! Pure functions over `core`: nothing is allocated, no input can make it panic. Compiled into the kernel module and, to
+//! be tested, as a host crate.
+//!
+//! | module | |
+//! |---|---|
+//! | [`opcode`], [`optable`] | what each command is: the one description that parsing and reports come from |
+//! | [`cdb`] | bytes to [`cdb::Decoded`]; a command of another device type is refused with [`cdb::parse_for`] |
+//! | [`sense`], [`status`] | how a command ends |
+//! | [`range`] | blocks to bytes, checked |
+//! | [`inquiry`], [`mode`], [`capacity`], [`opcodes_report`], [`lun`] | answers and parameter lists |
+//! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
+//! | [`text`], [`writer`] | inline strings, bounded output |
+//!
+//! Functions that write an answer take a buffer already cut to the allocation length and return how many of its bytes hold
+//! the answer; length fields inside are those of the whole answer.
+
+pub mod capacity;
+pub mod cdb;
+pub mod device_type;
+pub mod id;
+pub mod inquiry;
+pub mod lun;
+pub mod mgmt;
+pub mod mode;
+pub mod opcode;
+pub mod opcodes_report;
+pub mod optable;
+pub mod range;
+pub mod sense;
+pub mod status;
+pub mod text;
+pub mod writer;

@@ -78,6 +78,8 @@ pub(crate) enum Verb {
     Run(Run),
     /// Run everything that CI runs: host tests, golden tests, boot scenarios
     Test(Test),
+    /// Fetch the tools tree anew and write what it consists of to kernel-config/tools.lock
+    Lock,
 }
 
 /// `build-image`.

@@ -22,6 +22,8 @@ pub(crate) struct Ctx {
     pub(crate) offline: bool,
     /// Only what the lock files name may be used.
     pub(crate) locked: bool,
+    /// Nothing may be built either: the first stage that would run ends the run with its reason.
+    pub(crate) dry_run: bool,
     /// The package mirror that the caller asked for; the host's own otherwise.
     pub(crate) mirror: Option<String>,
 }
@@ -43,8 +45,21 @@ impl Ctx {
             jobs: global.jobs.unwrap_or(cores),
             offline: global.offline,
             locked: global.locked,
+            dry_run: false,
             mirror: global.mirror.clone(),
         })
+    }
+}
+
+impl Ctx {
+    /// The log of the stage called `name`.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.target.join("logs").join(format!("{name}.log"))
+    }
+
+    /// The compiler cache.
+    pub(crate) fn ccache(&self) -> PathBuf {
+        self.cache.join("ccache")
     }
 }
 

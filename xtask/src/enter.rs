@@ -48,6 +48,11 @@ impl TreeCommand {
         }
     }
 
+    /// The program's name.
+    pub(crate) fn program(&self) -> &OsStr {
+        &self.program
+    }
+
     /// Adds one argument.
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());

@@ -6,9 +6,16 @@
 mod board;
 mod cli;
 mod ctx;
+mod debian;
 mod enter;
+mod files;
+mod host;
+mod lock;
 mod pipeline;
+mod sources;
 mod stage;
+mod stamp;
+mod step;
 mod verb;
 
 use clap::Parser;

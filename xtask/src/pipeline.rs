@@ -6,6 +6,7 @@
 use crate::board::Board;
 use crate::cli::Flavor;
 use crate::ctx::Ctx;
+use crate::sources::Sources;
 use crate::stage::{image, kernel, modules, rootfs, tools};
 
 /// Everything that one board's build leaves behind.
@@ -25,7 +26,8 @@ pub(crate) struct Built {
 
 /// Builds `board` with a kernel of `flavor`; stages whose inputs did not change are not run.
 pub(crate) fn build(ctx: &Ctx, board: &Board, flavor: Flavor) -> miette::Result<Built> {
-    let tools = tools::build(ctx)?;
+    let sources = Sources::read(ctx)?;
+    let tools = tools::build(ctx, &sources)?;
     let kernel = kernel::build(ctx, &tools, board, flavor)?;
     let modules = modules::build(ctx, &tools, &kernel)?;
     let rootfs = rootfs::build(ctx, &tools, &kernel, &modules, board)?;

@@ -2,6 +2,7 @@
 //! One file per verb.
 
 mod build_image;
+mod lock;
 mod run;
 mod test;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(ctx: &Ctx, verb: Verb) -> miette::Result<ExitCode> {
     match verb {
         Verb::BuildImage(args) => build_image::run(ctx, &args),
         Verb::Run(args) => run::run(ctx, &args),
+        Verb::Lock => lock::run(ctx),
         Verb::Test(args) => test::run(ctx, &args),
     }
 }

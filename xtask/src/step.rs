@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Running a stage: is it needed, why, how far is it, and what went wrong.
+
+use std::fs;
+use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{IntoDiagnostic as _, WrapErr as _};
+
+use crate::ctx::Ctx;
+use crate::enter::TreeCommand;
+use crate::files;
+use crate::stamp::{Inputs, Reason, Stamp, StampFile};
+
+/// How much of a log an error shows.
+const LOG_END_LINES: usize = 25;
+/// How often a long stage says on a plain console that it is still there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// The answer to a dry run that met a stage which would have to run.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{stage} would run, because {reason}")]
+pub(crate) struct WouldRun {
+    /// The stage's name.
+    pub(crate) stage: String,
+    /// What changed.
+    pub(crate) reason: Reason,
+}
+
+/// Runs `work` if the stage called `name` is not up to date, and records the outputs that it returns.
+///
+/// The stamp is taken away before `work` starts and written after it returns, so that an interruption at any
+/// moment leaves a stage that has not finished.
+pub(crate) fn stage(
+    ctx: &Ctx,
+    name: &str,
+    stamp: &StampFile,
+    inputs: &Inputs,
+    work: impl FnOnce(&Step) -> miette::Result<Vec<PathBuf>>,
+) -> miette::Result<Stamp> {
+    let reason = match stamp.check(inputs) {
+        Ok(stamp) => return Ok(stamp),
+        Err(reason) => reason,
+    };
+    if ctx.dry_run {
+        return Err(WouldRun { stage: name.to_owned(), reason }.into());
+    }
+    let step = Step::start(ctx, name, &reason)?;
+    stamp.invalidate()?;
+    let outputs = work(&step)?;
+    let stamp = stamp.record(inputs, &outputs, &reason, step.started.elapsed())?;
+    step.finish();
+    Ok(stamp)
+}
+
+/// A stage at work: its log and its line on the console.
+#[derive(Debug)]
+pub(crate) struct Step {
+    name: String,
+    log: PathBuf,
+    started: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Step {
+    /// Says that the stage starts, and why; opens an empty log.
+    pub(crate) fn start(ctx: &Ctx, name: &str, reason: &Reason) -> miette::Result<Self> {
+        let log = ctx.log(name);
+        files::write(&log, format!("{name}: runs, because {reason}\n"))?;
+        eprintln!("{name:>9}: runs, because {reason}");
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix:>9}: {spinner} {elapsed} {wide_msg}");
+            let bar = ProgressBar::new_spinner().with_style(style.expect("the template is a constant"));
+            bar.set_prefix(name.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Ok(Self { name: name.to_owned(), log, started: Instant::now(), bar })
+    }
+
+    /// Says something that a user should see whether or not they watch.
+    pub(crate) fn say(&self, text: &str) {
+        let line = format!("{:>9}: {text}", self.name);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Runs a program of the tools tree, its output in the log; an error shows the log's end.
+    pub(crate) fn run(&self, command: &TreeCommand) -> miette::Result<()> {
+        let mut argv = command.argv().into_iter();
+        let sandbox = argv.next().expect("an argument vector starts with the program");
+        self.run_expression(&command.program().to_string_lossy(), duct::cmd(sandbox, argv))
+    }
+
+    /// Runs a program of the host, or several with pipes between them.
+    pub(crate) fn run_expression(&self, what: &str, expression: duct::Expression) -> miette::Result<()> {
+        let log = fs::File::options().append(true).open(&self.log);
+        let log = log.into_diagnostic().wrap_err_with(|| format!("cannot write {}", self.log.display()))?;
+        let handle = expression
+            .stdin_null()
+            .stderr_to_stdout()
+            .stdout_file(log)
+            .unchecked()
+            .start()
+            .into_diagnostic()
+            .wrap_err_with(|| format!("{}: cannot start {what}", self.name))?;
+        let mut spoke = Instant::now();
+        loop {
+            let done = handle.wait_timeout(Duration::from_millis(100)).into_diagnostic()?;
+            if let Some(output) = done {
+                return match output.status.success() {
+                    true => Ok(()),
+                    false => Err(self.failure(&format!("{what} failed ({})", output.status))),
+                };
+            }
+            self.show_progress(&mut spoke);
+        }
+    }
+
+    /// Runs a program of the tools tree and returns what it printed; what it complains about goes to the log.
+    pub(crate) fn read(&self, command: &TreeCommand) -> miette::Result<String> {
+        let output = command.to_command().output().into_diagnostic()?;
+        self.log(&String::from_utf8_lossy(&output.stderr))?;
+        if !output.status.success() {
+            let what = command.program().to_string_lossy().into_owned();
+            return Err(self.failure(&format!("{what} failed ({})", output.status)));
+        }
+        String::from_utf8(output.stdout).into_diagnostic()
+    }
+
+    /// Adds lines to the log.
+    pub(crate) fn log(&self, text: &str) -> miette::Result<()> {
+        use std::io::Write as _;
+        fs::File::options()
+            .append(true)
+            .open(&self.log)
+            .and_then(|mut log| log.write_all(text.as_bytes()))
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot write {}", self.log.display()))
+    }
+
+    /// An error that carries the end of the log and says where the rest of it is.
+    pub(crate) fn failure(&self, message: &str) -> miette::Report {
+        let log = fs::read(&self.log).unwrap_or_default();
+        miette::miette!(
+            help = format!("the whole log is {}", self.log.display()),
+            "{}: {message}; the log ends with\n{}",
+            self.name,
+            last_lines(&String::from_utf8_lossy(&log), LOG_END_LINES)
+        )
+    }
+
+    fn show_progress(&self, spoke: &mut Instant) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(last_log_line(&self.log));
+        } else if spoke.elapsed() >= SIGN_OF_LIFE {
+            *spoke = Instant::now();
+            let elapsed = self.started.elapsed().as_secs();
+            self.say(&format!("{} min {:02} s, {}", elapsed / 60, elapsed % 60, last_log_line(&self.log)));
+        }
+    }
+
+    fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        eprintln!("{:>9}: done in {:.1} s", self.name, self.started.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Runs a host program to its end and returns what it printed.
+pub(crate) fn host_output(command: &mut Command) -> miette::Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().into_diagnostic().wrap_err_with(|| format!("cannot start {name}"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        miette::bail!("{name} failed ({}): {}", output.status, last_lines(&complaint, LOG_END_LINES));
+    }
+    String::from_utf8(output.stdout).into_diagnostic()
+}
+
+/// The last `count` lines of a text.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+fn last_log_line(log: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = fs::File::open(log)?;
+        let end = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(end.saturating_sub(512)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    String::from_utf8_lossy(&bytes)
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or("")
+        .trim()
+        .to_owned()
+}

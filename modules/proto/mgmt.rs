@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The words of SCST's management commands.
 
+use core::num::IntErrorKind;
+
 /// Why a management word is refused, as the errno the writer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -92,14 +94,33 @@ pub fn is(word: &str, keyword: &str) -> bool {
     word.eq_ignore_ascii_case(keyword)
 }
 
-/// An unsigned number, base 0: `0x` hexadecimal, leading `0` octal, else decimal.
-pub fn number(_word: &str) -> Result<u64, Error> {
-    Err(Error::Inval)
+/// An unsigned number, base 0: `0x` hexadecimal, leading `0` octal, else decimal; a `+` may stand before it.
+pub fn number(word: &str) -> Result<u64, Error> {
+    let word = word.strip_prefix('+').unwrap_or(word);
+    let (digits, radix) = match word.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (word.get(2..).unwrap_or(""), 16),
+        [b'0', _, ..] => (word.get(1..).unwrap_or(""), 8),
+        _ => (word, 10),
+    };
+    // from_str_radix would take another sign.
+    if digits.starts_with(['+', '-']) {
+        return Err(Error::Inval);
+    }
+    u64::from_str_radix(digits, radix).map_err(|error| match error.kind() {
+        IntErrorKind::PosOverflow => Error::Range,
+        _ => Error::Inval,
+    })
 }
 
 /// A signed number, base 0.
-pub fn signed(_word: &str) -> Result<i64, Error> {
-    Err(Error::Inval)
+pub fn signed(word: &str) -> Result<i64, Error> {
+    match word.strip_prefix('-') {
+        None => i64::try_from(number(word)?).map_err(|_| Error::Range),
+        Some(digits) if digits.starts_with('+') => Err(Error::Inval),
+        Some(digits) => 0_i64
+            .checked_sub_unsigned(number(digits)?)
+            .ok_or(Error::Range),
+    }
 }
 
 /// A number of at most `max`; a larger one is ERANGE.

@@ -3,6 +3,7 @@
 //! CODES and the documentation come from.
 
 use super::device_type::DeviceType;
+use super::sense::Sense;
 
 /// The commands of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,6 +207,14 @@ impl OpDesc {
     /// Length of the CDB in bytes.
     pub const fn cdb_len(&self) -> usize {
         self.usage.len()
+    }
+
+    /// The sense of a device that does not serve the command (SPC-4 4.3.1): 20/00, or 24/00 at the service action.
+    pub const fn not_supported(&self) -> Sense {
+        match self.service_action {
+            None => Sense::INVALID_OPCODE,
+            Some(_) => Sense::SERVICE_ACTION_NOT_SUPPORTED,
+        }
     }
 
     /// Whether it alters the medium.

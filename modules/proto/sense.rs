@@ -208,6 +208,9 @@ codes! {
 }
 
 impl Sense {
+    /// The opcode has no such service action: 24/00 at the service action field.
+    pub const SERVICE_ACTION_NOT_SUPPORTED: Self = Self::invalid_field_in_cdb_bit(1, 4);
+
     /// Sense data of a key and a code, with nothing more.
     pub const fn new(key: SenseKey, asc: u8, ascq: u8) -> Self {
         Self {
@@ -303,9 +306,56 @@ impl Sense {
         w.stored()
     }
 
-    /// Reads sense data of either format; `None` if it is neither or too short to hold a code.
-    pub fn parse(_bytes: &[u8]) -> Option<Self> {
-        None
+    /// Reads sense data of either format, current or deferred; `None` if it is neither or too short to hold a code.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        match bytes.first()? & 0x7F {
+            0x70 | 0x71 => Self::parse_fixed(bytes),
+            0x72 | 0x73 => Self::parse_descriptor(bytes),
+            _ => None,
+        }
+    }
+
+    fn parse_fixed(bytes: &[u8]) -> Option<Self> {
+        let [code, _, key, information @ .., _, _, _, _, _, asc, ascq] =
+            *bytes.first_chunk::<14>()?;
+        let [a, b, c, d] = information;
+        let valid = code & 0x80 != 0;
+        let key = SenseKey::from_code(key & 0x0F)?;
+        Some(Self {
+            key,
+            asc,
+            ascq,
+            specific: bytes
+                .get(15..18)
+                .map_or(Specific::None, |specific| Specific::parse(key, specific)),
+            information: valid.then_some(u64::from(u32::from_be_bytes([a, b, c, d]))),
+        })
+    }
+
+    fn parse_descriptor(bytes: &[u8]) -> Option<Self> {
+        let (&[_, key, asc, ascq, _, _, _, additional], rest) = bytes.split_first_chunk::<8>()?;
+        let mut sense = Self::new(SenseKey::from_code(key & 0x0F)?, asc, ascq);
+        let mut rest = rest.get(..usize::from(additional)).unwrap_or(rest);
+        while let Some((&[kind, len], tail)) = rest.split_first_chunk::<2>() {
+            let Some((body, next)) = tail.split_at_checked(usize::from(len)) else {
+                break;
+            };
+            sense.read_descriptor(kind, body);
+            rest = next;
+        }
+        Some(sense)
+    }
+
+    fn read_descriptor(&mut self, kind: u8, body: &[u8]) {
+        match (kind, body) {
+            (0x00, &[valid, _, ref information @ ..]) if valid & 0x80 != 0 => {
+                self.information = information.first_chunk().copied().map(u64::from_be_bytes);
+            }
+            (0x02, &[_, _, ref specific @ ..]) => {
+                self.specific = Specific::parse(self.key, specific)
+            }
+            _ => {}
+        }
     }
 }
 
@@ -324,6 +374,28 @@ impl Specific {
                 let [high, low] = progress.to_be_bytes();
                 [0x80, high, low]
             }
+        }
+    }
+
+    /// Reads the sense-key specific bytes of sense data with this key.
+    fn parse(key: SenseKey, bytes: &[u8]) -> Self {
+        let &[head, high, low, ..] = bytes else {
+            return Self::None;
+        };
+        let value = u16::from_be_bytes([high, low]);
+        match key {
+            _ if head & 0x80 == 0 => Self::None,
+            SenseKey::IllegalRequest => Self::Field {
+                place: if head & 0x40 != 0 {
+                    FieldIn::Cdb
+                } else {
+                    FieldIn::ParameterList
+                },
+                byte: value,
+                bit: (head & 0x08 != 0).then_some(head & 0x07),
+            },
+            SenseKey::NoSense | SenseKey::NotReady => Self::Progress(value),
+            _ => Self::None,
         }
     }
 }

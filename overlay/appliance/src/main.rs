@@ -1,4 +1,146 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one program on the appliance.
+//! The one program on the appliance: brings the board's profile up, shows what is served, and looks after the
+//! image's own disk. Every verb is one module; this file only chooses and prints.
 
-fn main() {}
+mod block;
+mod cli;
+mod errno;
+mod execute;
+mod gpt;
+mod grow;
+mod links;
+mod live;
+mod load;
+mod machine;
+mod report;
+mod root;
+mod status;
+mod uevent;
+mod unload;
+
+use cli::{Cli, LinksMode, Verb};
+use report::{Report, State};
+use root::Root;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The program that loads and unloads modules.
+const MODPROBE: &str = "modprobe";
+
+fn main() -> ExitCode {
+    let status = match Cli::parse(std::env::args_os().skip(1)) {
+        Ok(cli) => run(&cli.root, cli.verb),
+        Err(error) => {
+            eprintln!("appliance: {error}\n  help: `appliance --help` lists the verbs");
+            2
+        }
+    };
+    ExitCode::from(status)
+}
+
+fn run(root: &Root, verb: Verb) -> u8 {
+    match verb {
+        Verb::Load { profile, dry_run: true, .. } | Verb::Plan { profile } => plan(root, &profile),
+        Verb::Load { profile, json, .. } => load(root, &profile, json),
+        Verb::Unload => complain(unload::unload(root, MODPROBE)),
+        Verb::Status { json } => status(root, json),
+        Verb::Links(mode) => links(root, mode),
+        Verb::Grow { image } => grow(root, image.as_deref()),
+        Verb::Verdict => verdict(root),
+        Verb::Version => show(&format!("appliance {}\n", env!("CARGO_PKG_VERSION")), 0),
+        Verb::Help(text) => show(text, 0),
+    }
+}
+
+/// Prints an answer. A reader that went away is no error of ours.
+fn show(text: &str, status: u8) -> u8 {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    status
+}
+
+/// Prints what is wrong, if anything.
+fn complain(messages: Vec<String>) -> u8 {
+    for message in &messages {
+        eprintln!("appliance: {message}");
+    }
+    u8::from(!messages.is_empty())
+}
+
+fn plan(root: &Root, profile: &str) -> u8 {
+    match load::plan(root, profile) {
+        Ok(plan) => show(&plan.to_string(), 0),
+        Err(errors) => {
+            eprint!("{errors}");
+            2
+        }
+    }
+}
+
+fn load(root: &Root, profile: &str, json: bool) -> u8 {
+    let report = load::load(root, profile, MODPROBE);
+    for failure in &report.failures {
+        eprintln!("appliance: {failure}");
+    }
+    for skipped in &report.skipped {
+        eprintln!("appliance: {}: not tried, it needs {}", skipped.object, skipped.because_of);
+    }
+    for note in &report.notes {
+        eprintln!("appliance: note: {note}");
+    }
+    eprint!("{}", report.profile_errors);
+    if json {
+        show(&report.json(), 0);
+    }
+    record(root, &report)
+}
+
+/// Writes the report where programs find it, and gives back its exit status.
+fn record(root: &Root, report: &Report) -> u8 {
+    if let Err(error) = report.write(root) {
+        eprintln!("appliance: {}: {error}", report::STATUS_FILE);
+        return report.exit_status().max(1);
+    }
+    report.exit_status()
+}
+
+fn status(root: &Root, json: bool) -> u8 {
+    let status = status::Status { live: live::Live::read(root), last_load: Report::read(root) };
+    let text = if json { status.json() } else { status.text() };
+    show(&text, status.exit_status())
+}
+
+fn links(root: &Root, mode: LinksMode) -> u8 {
+    let missing = match mode {
+        LinksMode::Once => links::refresh(root).map(|links| {
+            complain(links.warnings());
+            vec![]
+        }),
+        LinksMode::Follow => links::follow(root).map(|()| vec![]),
+        LinksMode::Wait { labels, limit } => links::wait(root, &labels, limit).map(|missing| {
+            let seconds = limit.as_secs();
+            missing.iter().map(|label| format!("no partition `{label}` after {seconds} s")).collect()
+        }),
+    };
+    complain(missing.unwrap_or_else(|error| vec![format!("links: {error}")]))
+}
+
+fn grow(root: &Root, image: Option<&std::path::Path>) -> u8 {
+    let said = match image {
+        Some(image) => grow::grow_table(image),
+        None => grow::grow(root),
+    };
+    match said {
+        Ok(said) => {
+            said.iter().for_each(|line| println!("appliance: {line}"));
+            0
+        }
+        Err(error) => complain(vec![error]),
+    }
+}
+
+fn verdict(root: &Root) -> u8 {
+    let report = Report::read(root).unwrap_or_else(|| Report::new(State::Unusable));
+    let report = report.with_scripts(report::failed_scripts(root));
+    println!("{}", report.verdict());
+    record(root, &report)
+}

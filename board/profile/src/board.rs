@@ -4,7 +4,7 @@
 
 use crate::value::{BoardName, DevicePath, ModuleName, PackageName, RelativePath, Serial, Size, Tty};
 use crate::{Device, DeviceGroup, Target};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::value::AttributeValue;
@@ -140,7 +140,7 @@ pub struct Identity {
 }
 
 /// A processor architecture that kernels and images are built for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arch {
     /// 64-bit x86 with UEFI.
@@ -265,7 +265,7 @@ pub struct VmDisk {
 }
 
 /// How a virtual disk is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bus {
     /// virtio-blk.
@@ -316,7 +316,7 @@ pub struct Scst {
 }
 
 /// What a device handler is, and which module brings it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Handler {
     /// A disk backed by a file, through the page cache.

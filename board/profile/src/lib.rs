@@ -3,10 +3,18 @@
 //! system and the appliance share this crate, so both apply the same rules.
 
 mod board;
+mod check;
+mod inherit;
 mod plan;
 mod problem;
+#[cfg(feature = "schema")]
+mod schema;
 mod source;
+mod spec;
+mod steps;
 mod target;
+mod text;
+mod tree;
 mod value;
 
 pub use board::{
@@ -15,10 +23,13 @@ pub use board::{
 };
 pub use plan::{Action, ObjectId, Plan, Step, SYSFS_ROOT};
 pub use problem::{Problem, Problems};
+#[cfg(feature = "schema")]
+pub use schema::json_schema;
 pub use source::{Loader, Source};
 pub use target::{
     AluaState, Device, DeviceGroup, Driver, InitiatorGroup, Lun, RemoteTarget, Target, TargetGroup,
 };
+pub use text::{declares_board, diff, template, Change};
 pub use value::{
     AttributeValue, BoardName, DeviceName, DevicePath, GroupName, ModuleName, PackageName, Pattern,
     RelativePath, Serial, SessionName, Size, TargetName, Tty,
@@ -29,62 +40,13 @@ pub use value::{
 /// # Errors
 /// Every finding of the run, in all files.
 pub fn load(name: &str, loader: &dyn Loader) -> Result<Board, Problems> {
-    let _ = (name, loader);
-    unimplemented!("arrives with the checker")
-}
-
-/// True if the profile's own text declares a board (`[board] name`), rather than only what boards inherit.
-pub fn declares_board(text: &str) -> bool {
-    let _ = text;
-    unimplemented!("arrives with the checker")
-}
-
-/// One key that differs between two boards.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Change {
-    /// The key's path, such as `vm.memory` or `device.disk1.size`.
-    pub key: String,
-    /// The value on the left, as TOML; none where the key is only on the right.
-    pub from: Option<String>,
-    /// The value on the right, as TOML; none where the key is only on the left.
-    pub to: Option<String>,
-}
-
-/// What differs between two boards, in key order.
-pub fn diff(left: &Board, right: &Board) -> Vec<Change> {
-    let _ = (left, right);
-    unimplemented!("arrives with the checker")
-}
-
-/// The text of a new board's profile, ready to edit.
-pub fn template(name: &str) -> String {
-    let _ = name;
-    unimplemented!("arrives with the checker")
-}
-
-/// The JSON schema of a profile, as committed next to the boards.
-#[cfg(feature = "schema")]
-pub fn json_schema() -> String {
-    unimplemented!("arrives with the checker")
-}
-
-impl Board {
-    /// Checks a flat profile: one text that inherits nothing, as the image carries it. `path` is for messages.
-    ///
-    /// # Errors
-    /// Every finding of the run.
-    pub fn from_flat(path: &str, text: &str) -> Result<Board, Problems> {
-        let _ = (path, text);
-        unimplemented!("arrives with the checker")
-    }
-
-    /// The board as one canonical TOML text; [`Board::from_flat`] gives an equal board back.
-    pub fn flat(&self) -> String {
-        unimplemented!("arrives with the checker")
-    }
-
-    /// What brings the board's devices, targets and LUNs up, in order.
-    pub fn plan(&self) -> Plan {
-        unimplemented!("arrives with the checker")
+    let mut problems = Vec::new();
+    let board = inherit::flatten(name, loader, &mut problems)
+        .and_then(|flattened| check::board(&flattened, &mut problems));
+    match board {
+        Some(board) if problems.is_empty() => Ok(board),
+        // A board that cannot be made without anybody saying why would be a mistake of this crate.
+        None if problems.is_empty() => Err(Problems::new(vec![Problem::nowhere("the board cannot be made")])),
+        _ => Err(Problems::new(problems)),
     }
 }

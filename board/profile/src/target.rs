@@ -3,7 +3,7 @@
 
 use crate::board::{Attributes, Backing, Handler};
 use crate::value::{DeviceName, GroupName, Pattern, SessionName, Size, TargetName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `[[device]]`: one SCST device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Device {
 }
 
 /// A target driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Driver {
     /// The driver that shows LUNs to the appliance's own SCSI midlayer.
@@ -132,7 +132,7 @@ pub struct RemoteTarget {
 }
 
 /// An asymmetric access state (SPC-4, 5.16.2.4) by SCST's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AluaState {
     /// active/optimized.

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The one description of every key of a profile: its name, what it takes, its default and its meaning. The checker
+//! and the JSON schema are both made from it, so they cannot disagree.
+
+mod attributes;
+pub(crate) mod format;
+mod sections;
+mod stack;
+
+pub(crate) use format::Format;
+pub(crate) use sections::ROOT;
+pub(crate) use stack::PARAMETERS;
+
+use crate::board::Handler;
+
+/// What a table takes.
+pub(crate) struct Spec {
+    /// The table as it is written, such as `[vm]`.
+    pub(crate) title: &'static str,
+    pub(crate) doc: &'static str,
+    /// The key that tells the entries of a repeated table apart; an heir's entry with an inherited one's identity
+    /// changes that one instead of adding another.
+    pub(crate) id: Option<&'static str>,
+    pub(crate) keys: &'static [Key],
+    /// SCST attributes that may stand in the table itself or in its `attributes` table.
+    pub(crate) attributes: &'static [Attribute],
+}
+
+/// One key.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) fallback: Fallback,
+    pub(crate) doc: &'static str,
+}
+
+/// What stands for a key that is not given.
+#[derive(Clone, Copy)]
+pub(crate) enum Fallback {
+    /// The key must be given.
+    Required,
+    /// Nothing; the checker of the section decides whether that is right.
+    Nothing,
+    Flag(bool),
+    Number(i64),
+    /// Mebibytes.
+    Mib(u64),
+    Text(&'static str),
+}
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// `true`, `false`, 1 or 0: SCST's own switches.
+    Switch,
+    /// A whole number in a range, both ends included.
+    Number(i64, i64),
+    /// A size in bytes.
+    Size(&'static SizeRule),
+    /// One of some words, each with its meaning.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// Text of a form.
+    Text(&'static Format),
+    /// Printable ASCII of at most so many characters.
+    Line(usize),
+    /// A list of texts of a form.
+    List(&'static Format),
+    /// A table.
+    Table(&'static Spec),
+    /// A repeated table.
+    Tables(&'static Spec),
+}
+
+/// Which sizes are possible.
+pub(crate) struct SizeRule {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+    pub(crate) multiple: u64,
+    /// Why, for the help line.
+    pub(crate) why: &'static str,
+}
+
+/// An SCST attribute or parameter.
+pub(crate) struct Attribute {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// One letter for each kind of owner (for devices: fileio, blockio, nullio, vcdrom; else just one):
+    /// `c` given when the object is made, `w` written afterwards, `r` read-only, `x` does something when written
+    /// and so is no setting, `u` known to SCST but not supported here, `-` not there.
+    pub(crate) roles: &'static str,
+    pub(crate) doc: &'static str,
+}
+
+/// How an attribute may be used at one kind of owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Create,
+    Write,
+    ReadOnly,
+    Acts,
+    Unsupported,
+    Absent,
+}
+
+impl Attribute {
+    /// The role at the owner with this index.
+    pub(crate) fn role(&self, owner: usize) -> Role {
+        match self.roles.as_bytes().get(owner) {
+            Some(b'c') => Role::Create,
+            Some(b'w') => Role::Write,
+            Some(b'r') => Role::ReadOnly,
+            Some(b'x') => Role::Acts,
+            Some(b'u') => Role::Unsupported,
+            _ => Role::Absent,
+        }
+    }
+
+    /// True if some owner lets the profile set it.
+    pub(crate) fn settable(&self) -> bool {
+        self.roles.contains(['c', 'w'])
+    }
+}
+
+impl Spec {
+    /// A key by name.
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// An attribute by name.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&'static Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+}
+
+/// The attributes that a device of this handler takes when it is made, and those that are written afterwards.
+pub(crate) fn device_role(handler: Handler, name: &str) -> Role {
+    let owner = Handler::ALL.iter().position(|known| *known == handler).unwrap_or_default();
+    stack::DEVICE.attribute(name).map_or(Role::Absent, |attribute| attribute.role(owner))
+}
+
+/// A key whose absence is an error.
+const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, fallback: Fallback::Required, doc }
+}
+
+/// A key that may be absent.
+const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, fallback: Fallback::Nothing, doc }
+}
+
+/// A key with a default.
+const fn defaulted(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key { name, kind, fallback, doc }
+}

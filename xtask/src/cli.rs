@@ -91,20 +91,111 @@ pub(crate) struct BuildImage {
 
 /// `run`.
 #[derive(Debug, Args)]
+#[command(after_help = RUN_HELP)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) board: BoardArgs,
     /// Run this command as root in the guest, print its output, exit with its status
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", help_heading = "Commands")]
     pub(crate) exec: Option<String>,
-    /// Lay this folder's files over the guest's root
-    #[arg(long, value_name = "DIR")]
+    /// The same with the script or program in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "exec", help_heading = "Commands")]
+    pub(crate) exec_file: Option<PathBuf>,
+    /// Boot through firmware and boot loader even for --exec, which otherwise loads the kernel directly
+    #[arg(long, help_heading = "Commands")]
+    pub(crate) firmware: bool,
+    /// End the whole run after this many seconds
+    #[arg(long, value_name = "SECONDS", help_heading = "Commands")]
+    pub(crate) timeout: Option<u64>,
+    /// Attach a disk: a raw or qcow2 file or a block device; the guest may not write to `FILE,ro`
+    #[arg(long, value_name = "FILE[,ro]", value_parser = crate::vm::disks::parse_added, help_heading = "Guest")]
+    pub(crate) add_disk: Vec<(PathBuf, crate::vm::machine::Access)>,
+    /// Lay this folder's files over the guest's root, owned by root
+    #[arg(long, value_name = "DIR", help_heading = "Guest")]
     pub(crate) add_files: Vec<PathBuf>,
+    /// Debian packages for this run, with all that they depend on, such as `fio,perl`
+    #[arg(long, value_name = "PKG,PKG", value_delimiter = ',', help_heading = "Guest")]
+    pub(crate) with: Vec<String>,
+    /// Memory of the guest, such as 512M [default: what the profile says]
+    #[arg(long, value_name = "SIZE", value_parser = board_profile::Size::parse, help_heading = "Guest")]
+    pub(crate) memory: Option<board_profile::Size>,
+    /// Virtual processors [default: what the profile says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255), help_heading = "Guest")]
+    pub(crate) cpus: Option<u32>,
+    /// What executes the guest
+    #[arg(long, value_enum, default_value_t, help_heading = "Guest")]
+    pub(crate) accel: crate::vm::accel::Wanted,
+    /// Throw away at the end what the guest wrote to its disks
+    #[arg(long, help_heading = "Guest")]
+    pub(crate) snapshot: bool,
+    /// Wait for a debugger on TCP port 1234 before the first instruction
+    #[arg(long, help_heading = "Guest")]
+    pub(crate) gdb: bool,
+    /// One more argument for QEMU (repeatable)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, help_heading = "Guest")]
+    pub(crate) qemu_arg: Vec<String>,
+    /// Print the command that would start QEMU, and start nothing
+    #[arg(long, help_heading = "Guest")]
+    pub(crate) print: bool,
 }
+
+const RUN_HELP: &str = "\
+Without --exec the guest's console is this terminal: Ctrl-A X ends QEMU, Ctrl-A H lists more.
+What the guest writes is kept in target/vm/BOARD/ until the image is built anew.
+
+Exit status with --exec:
+  the command's own; 128 + N if signal N killed it
+  120  the guest's kernel panicked
+  121  the guest powered off, or reset, before the command ended
+  122  the guest hung: no output, no console line, no sign of life
+  124  the time given by --timeout was up
+  125  the guest did not get as far as running the command: no build, no QEMU, no boot
+With the last five a message on standard error says which it was, and where the console's log is.
+
+Examples:
+  cargo xtask run
+  cargo xtask run --exec 'lsscsi'
+  cargo xtask run --with fio --exec 'fio --name=x --filename=/dev/sda --rw=read --size=16M'
+  cargo xtask run --board generic-x86_64 --add-disk old.qcow2,ro --exec-file look.sh";
 
 /// `test`.
 #[derive(Debug, Args)]
+#[command(after_help = TEST_HELP)]
 pub(crate) struct Test {
     /// Run only the tests whose name contains this
     pub(crate) filter: Option<String>,
+    /// List the tests instead of running them
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Only the scenarios on this flavour of the kernel [default: release]
+    #[arg(long, value_enum)]
+    pub(crate) flavor: Option<Flavor>,
+    /// Only the scenarios on this board [default: every board that a scenario names]
+    #[arg(long, short, value_name = "BOARD")]
+    pub(crate) board: Option<String>,
+    /// Go on after the first failure in each group; without a filter this is always so
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Write the results as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// What executes the guests
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) accel: crate::vm::accel::Wanted,
 }
+
+const TEST_HELP: &str = "\
+Names are GROUP/TEST: host/CRATE/TEST, check/WHAT, build/BOARD-FLAVOUR, scenario/NAME@BOARD-FLAVOUR.
+
+Verdicts of a scenario:
+  pass     every step did what it had to, and the console shows nothing that a kernel prints when it is unwell
+  fail     a step did something else
+  panic    the console shows a panic, Oops, BUG, WARNING, or a report of lockdep, KASAN, kmemleak or hung tasks
+  hang     the guest showed no sign of life, or a deadline passed
+  missing  something that the test needs is not there: QEMU, an image, a file; never a pass
+
+Examples:
+  cargo xtask test
+  cargo xtask test host/board-profile
+  cargo xtask test scenario/boot --board qemu-minimal
+  cargo xtask test scenario/ --flavor debug --json results.json";

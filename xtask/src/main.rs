@@ -9,6 +9,7 @@ mod ctx;
 mod debian;
 mod enter;
 mod files;
+mod guest;
 mod host;
 mod lock;
 mod pipeline;
@@ -17,6 +18,7 @@ mod stage;
 mod stamp;
 mod step;
 mod verb;
+mod vm;
 
 use clap::Parser;
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which accelerator works here. That `/dev/kvm` opens proves nothing: inside another virtual machine it may
+//! open and still never get a kernel to its first line, so a kernel is really booted on it, once.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use board_profile::{Arch, Size};
+use clap::ValueEnum;
+use miette::{Context as _, IntoDiagnostic as _};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use super::machine::{Accel, Boot, ConsoleTo, Machine, OnReset};
+use super::running::Vm;
+
+/// How long a kernel without a root may take to say so under hardware virtualisation.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Wanted {
+    /// KVM if a kernel really boots on it here, translation otherwise.
+    #[default]
+    Auto,
+    /// The processor's own virtualisation.
+    Kvm,
+    /// Translation: works everywhere, slower.
+    Tcg,
+}
+
+/// The remembered answer, and what it holds for.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Answer {
+    host_kernel: String,
+    kvm_boots: bool,
+}
+
+/// Chooses the accelerator; probes with `kernel` where no answer is remembered in `cache`.
+pub(crate) fn choose(wanted: Wanted, cache: &Path, tree: &Path, kernel: &Path) -> miette::Result<Accel> {
+    match wanted {
+        Wanted::Kvm => return Ok(Accel::Kvm),
+        Wanted::Tcg => return Ok(Accel::Tcg),
+        Wanted::Auto => {}
+    }
+    if std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+        return Ok(Accel::Tcg);
+    }
+    let host_kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    let memory = cache.join("accel.json");
+    let kvm_boots = match recall(&memory).filter(|answer| answer.host_kernel == host_kernel) {
+        Some(answer) => answer.kvm_boots,
+        None => {
+            let kvm_boots = probe(tree, kernel)?;
+            let verdict = if kvm_boots { "boots a kernel here" } else { "opens and does not boot a kernel here" };
+            eprintln!("accelerator: /dev/kvm {verdict}; remembered in {}", memory.display());
+            remember(&memory, &Answer { host_kernel, kvm_boots })?;
+            kvm_boots
+        }
+    };
+    Ok(if kvm_boots { Accel::Kvm } else { Accel::Tcg })
+}
+
+fn recall(memory: &Path) -> Option<Answer> {
+    serde_json::from_slice(&std::fs::read(memory).ok()?).ok()
+}
+
+fn remember(memory: &Path, answer: &Answer) -> miette::Result<()> {
+    let aside = memory.with_extension(format!("new-{}", std::process::id()));
+    std::fs::write(&aside, serde_json::to_vec(answer).into_diagnostic()?)
+        .and_then(|()| std::fs::rename(&aside, memory))
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot remember the accelerator in {}", memory.display()))
+}
+
+/// Boots `kernel` without a root under KVM: it must get as far as missing it.
+fn probe(tree: &Path, kernel: &Path) -> miette::Result<bool> {
+    let dir = ScratchDir::new()?;
+    let machine = Machine {
+        name: "accelerator-probe".into(),
+        arch: Arch::X86_64,
+        accel: Accel::Kvm,
+        memory: Size::from_mib(256),
+        cpus: 1,
+        boot: Boot::Probe { kernel: kernel.to_owned() },
+        disks: Vec::new(),
+        console: ConsoleTo::Log,
+        ports: Vec::new(),
+        snapshot: false,
+        gdb: false,
+        on_reset: OnReset::Exit,
+        extra: Vec::new(),
+    };
+    // A QEMU that cannot even start with KVM is an answer too; one that is missing will be missed again.
+    let Ok((vm, _)) = Vm::start(tree, &machine, &dir.0) else { return Ok(false) };
+    let missed = Regex::new("Unable to mount root fs|Kernel panic").expect("a constant");
+    let _ = vm.console().wait_for(&missed, 0, Instant::now() + PATIENCE);
+    Ok(missed.is_match(&vm.console().text()))
+}
+
+/// A directory below the system's temporary one that goes with the value.
+struct ScratchDir(PathBuf);
+
+impl ScratchDir {
+    fn new() -> miette::Result<Self> {
+        let path = std::env::temp_dir().join(format!("accelerator-probe-{}", std::process::id()));
+        std::fs::create_dir_all(&path)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for ScratchDir {
+    fn drop(&mut self) {
+        // Left to the system's own clean-up where it fails.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_remembered_for_this_host_kernel() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = dir.path().join("accel.json");
+        assert_eq!(recall(&memory), None);
+        let answer = Answer { host_kernel: "6.1".into(), kvm_boots: false };
+        remember(&memory, &answer).unwrap();
+        assert_eq!(recall(&memory), Some(answer));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half-written stays behind");
+    }
+
+    #[test]
+    fn what_the_user_asks_for_is_not_probed() {
+        let nowhere = Path::new("/nonexistent");
+        assert_eq!(choose(Wanted::Tcg, nowhere, nowhere, nowhere).unwrap(), Accel::Tcg);
+        assert_eq!(choose(Wanted::Kvm, nowhere, nowhere, nowhere).unwrap(), Accel::Kvm);
+    }
+}

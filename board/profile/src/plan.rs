@@ -103,8 +103,9 @@ impl fmt::Display for Action {
                 params.iter().try_for_each(|param| write!(f, " {}", shell_word(param)))
             }
             Action::CreateFile { path, size } => {
-                let path = shell_word(path);
-                write!(f, "[ -e {path} ] || truncate -s {size} {path}")
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let (path, folder) = (shell_word(path), shell_word(folder));
+                write!(f, "[ -e {path} ] || {{ mkdir -p {folder} && truncate -s {size} {path}; }}")
             }
             Action::Write { path, data } => {
                 write!(f, "echo {} > {}", shell_quoted(data), shell_word(&format!("{SYSFS_ROOT}/{path}")))

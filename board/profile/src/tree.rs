@@ -73,10 +73,16 @@ pub(crate) fn parse(text: &Text, problems: &mut Vec<Problem>) -> Option<Node> {
     // After a doubled key the tree is still sound; after anything else what follows may be misread.
     let sound = errors.iter().all(|error| error.message().contains("duplicate key"));
     problems.extend(errors.iter().map(|error| syntax_problem(text, error)));
-    sound.then(|| Node {
-        place: place(text, document.span()),
-        value: table(text, document.into_inner(), problems),
-    })
+    if !sound {
+        return None;
+    }
+    let value = table(text, document.into_inner(), problems);
+    // What is said of a whole profile points at its first key rather than at a comment above it.
+    let first = match &value {
+        Value::Table(table) => table.entries.first().map(|entry| entry.place.clone()),
+        _ => None,
+    };
+    Some(Node { place: first.unwrap_or_else(|| place(text, 0..0)), value })
 }
 
 /// A mistake of syntax, in the parser's words.

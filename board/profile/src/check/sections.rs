@@ -16,8 +16,10 @@ pub(super) fn identity(root: &View<'_>, top: &Text, problems: &mut Vec<Problem>)
     if let Some((name, place)) = name {
         if !Arc::ptr_eq(&place.text, top) {
             let message = format!("the board has no name of its own; `{name}` is that of {}", place.file());
-            problems
-                .push(Problem::at(root.place, message).help("add `[board]` with a `name` to this profile"));
+            problems.push(
+                Problem::at(root.place_of("inherit"), message)
+                    .help("add `[board]` with a `name` to this profile"),
+            );
         }
     }
     let description = view.text("description", problems);

@@ -50,6 +50,8 @@ pub(crate) static PATH: Format = Format { what: "an absolute path", check: path,
 /// A device's name.
 pub(crate) static DEVICE: Format =
     Format { what: "a device name", check: device, pattern: r"^[^\s=;/.]{1,64}$" };
+/// The name of a device or target that is described elsewhere; whether it may be one is said there.
+pub(crate) static REFERENCE: Format = Format { what: "a name", check: line, pattern: r"^[^\s=;/]+$" };
 /// A target's name.
 pub(crate) static TARGET: Format = Format { what: "a target name", check: target, pattern: r"^[^\s=;/]+$" };
 /// A session's name.

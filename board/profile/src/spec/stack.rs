@@ -2,7 +2,7 @@
 //! The keys of a profile that describe the target stack: the core, devices, targets and groups.
 
 use super::format::{
-    DEVICE as DEVICE_NAME, GROUP as GROUP_NAME, PATH, PATTERN, SESSION, TARGET as TARGET_NAME,
+    DEVICE as DEVICE_NAME, GROUP as GROUP_NAME, PATH, PATTERN, REFERENCE, SESSION, TARGET as TARGET_NAME,
 };
 use super::{attributes, defaulted, optional, required, Fallback, Kind, SizeRule, Spec};
 
@@ -121,7 +121,7 @@ const LUN: Spec = Spec {
     attributes: &[],
     keys: &[
         required("lun", LUN_NUMBER, "The LUN, 0 to 16383."),
-        required("device", Kind::Text(&DEVICE_NAME), "The device behind it, by name."),
+        required("device", Kind::Text(&REFERENCE), "The device behind it, by name."),
         defaulted("read_only", Kind::Flag, Fallback::Flag(false), "Initiators may only read."),
     ],
 };
@@ -150,7 +150,7 @@ pub(super) static DEVICE_GROUP: Spec = Spec {
     attributes: &[],
     keys: &[
         required("name", Kind::Text(&GROUP_NAME), "The group's name in SCST."),
-        optional("devices", Kind::List(&DEVICE_NAME), "The devices; each is in one group at most."),
+        optional("devices", Kind::List(&REFERENCE), "The devices; each is in one group at most."),
         optional("target_group", Kind::Tables(&TARGET_GROUP), "A target port group of these devices."),
     ],
 };
@@ -165,7 +165,7 @@ static TARGET_GROUP: Spec = Spec {
         required("group_id", Kind::Number(1, 65535), "Target port group number."),
         defaulted("preferred", Kind::Flag, Fallback::Flag(false), "Whether initiators should prefer it."),
         defaulted("state", ALUA_STATE, Fallback::Text("active"), "Asymmetric access state."),
-        optional("targets", Kind::List(&TARGET_NAME), "Targets of this board."),
+        optional("targets", Kind::List(&REFERENCE), "Targets of this board."),
         optional("remote_target", Kind::Tables(&REMOTE_TARGET), "A target of another box."),
     ],
 };

@@ -9,12 +9,15 @@ use crate::source::Loader;
 use crate::spec::{Kind, Spec, ROOT};
 use crate::tree::{self, Entry, Node, Table, Value};
 use miette::NamedSource;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The flattened tree and the text that it was asked for by.
 pub(crate) struct Flattened {
     pub(crate) root: Node,
     pub(crate) top: Text,
+    /// The name that the board must have, where its file gives one.
+    pub(crate) file_name: Option<String>,
 }
 
 /// One run of flattening.
@@ -43,7 +46,7 @@ pub(crate) fn flatten(name: &str, loader: &dyn Loader, problems: &mut Vec<Proble
     let top: Text = Arc::new(NamedSource::new(source.path, source.text).with_language("TOML"));
     flattener.seen.push((top.name().to_string(), String::new()));
     let root = flattener.profile(&top)?;
-    Some(Flattened { root, top })
+    Some(Flattened { root, top, file_name: None })
 }
 
 impl Flattener<'_> {
@@ -167,25 +170,29 @@ fn merge_value(
 
 /// Joins lists: inherited items first, doubles once, and `-x` takes an inherited `x` away.
 fn join(key: &str, inherited: Vec<Node>, own: Vec<Node>, problems: &mut Vec<Problem>) -> Vec<Node> {
-    let text = |node: &Node| match &node.value {
-        Value::Text(text) => text.clone(),
-        _ => String::new(),
-    };
     let mut all = inherited;
+    let mut known: HashSet<String> = all.iter().map(|item| word(item).to_string()).collect();
     for item in own {
-        let word = text(&item);
+        let word = word(&item).to_string();
         if let Some(unwanted) = word.strip_prefix('-') {
-            let before = all.len();
-            all.retain(|old| text(old) != unwanted);
-            if all.len() == before {
+            all.retain(|old| self::word(old) != unwanted);
+            if !known.remove(unwanted) {
                 let message = format!("`{key}` takes `{unwanted}` away, but does not inherit it");
                 problems.push(Problem::at(&item.place, message).help("drop this item, or correct its name"));
             }
-        } else if all.iter().all(|old| text(old) != word) {
+        } else if known.insert(word) {
             all.push(item);
         }
     }
     all
+}
+
+/// The text of a list's item; empty for one of the wrong type, which was reported.
+fn word(item: &Node) -> &str {
+    match &item.value {
+        Value::Text(text) => text,
+        _ => "",
+    }
 }
 
 /// Lays repeated tables on inherited ones: one with an inherited one's identity changes that one.

@@ -17,6 +17,8 @@ mod text;
 mod tree;
 mod value;
 
+use std::path::Path;
+
 pub use board::{
     Arch, Attributes, Backing, Board, Bus, Console, Disk, Drivers, Handler, Identity, Kernel, Rootfs, Scst,
     Vm, VmDisk, Watchdog,
@@ -41,9 +43,17 @@ pub use value::{
 /// Every finding of the run, in all files.
 pub fn load(name: &str, loader: &dyn Loader) -> Result<Board, Problems> {
     let mut problems = Vec::new();
-    let board = inherit::flatten(name, loader, &mut problems)
-        .and_then(|flattened| check::board(&flattened, &mut problems));
-    match board {
+    let flattened = inherit::flatten(name, loader, &mut problems).map(|flattened| {
+        let file = Path::new(flattened.top.name()).file_stem();
+        let file_name = file.map(|stem| stem.to_string_lossy().into_owned());
+        inherit::Flattened { file_name, ..flattened }
+    });
+    finish(flattened, problems)
+}
+
+/// The board, unless there was anything to complain about.
+fn finish(flattened: Option<inherit::Flattened>, mut problems: Vec<Problem>) -> Result<Board, Problems> {
+    match flattened.and_then(|flattened| check::board(&flattened, &mut problems)) {
         Some(board) if problems.is_empty() => Ok(board),
         // A board that cannot be made without anybody saying why would be a mistake of this crate.
         None if problems.is_empty() => Err(Problems::new(vec![Problem::nowhere("the board cannot be made")])),

@@ -75,6 +75,7 @@ fn value(kind: Kind) -> Map<String, Value> {
         }),
         Kind::Choice(words) => choice(words),
         Kind::Text(format) => text(format),
+        Kind::Word(format) => json!({ "anyOf": [text(format), { "type": "integer" }] }),
         Kind::Line(max) => json!({ "type": "string", "maxLength": max }),
         Kind::List(format) => json!({ "type": "array", "items": text(format), "uniqueItems": true }),
         Kind::Table(spec) => Value::Object(table(spec)),

@@ -195,7 +195,7 @@ fn add_target_group(board: &Board, owner: &str, needs: &ObjectId, group: &Target
     let name = &group.name;
     let id = ObjectId::new("target_group", format!("{owner}/{name}"));
     let parent = format!("device_groups/{owner}/target_groups");
-    steps.write(id.clone(), &[needs.clone()], format!("{parent}/mgmt"), format!("create {name}"));
+    steps.write(id.clone(), std::slice::from_ref(needs), format!("{parent}/mgmt"), format!("create {name}"));
     let folder = format!("{parent}/{name}");
     let attribute = |key: &str| ObjectId::new("attribute", format!("{folder}/{key}"));
     let own = [id.clone()];

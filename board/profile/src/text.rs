@@ -9,6 +9,7 @@ use crate::source::Source;
 use crate::tree;
 use miette::NamedSource;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 use toml::Value;
 
@@ -23,7 +24,9 @@ impl Board {
             false => Ok(Source { path: path.to_string(), text: text.to_string() }),
             true => Err("a flat profile inherits nothing".to_string()),
         };
-        crate::load(path, &loader)
+        let mut problems = Vec::new();
+        let flattened = crate::inherit::flatten(path, &loader, &mut problems);
+        crate::finish(flattened, problems)
     }
 
     /// The board as one canonical TOML text; [`Board::from_flat`] gives an equal board back.
@@ -66,15 +69,23 @@ pub struct Change {
 /// What differs between two boards, in the order of the left one's keys.
 pub fn diff(left: &Board, right: &Board) -> Vec<Change> {
     let (left, right) = (leaves(left), leaves(right));
-    let value = |side: &[(String, String)], key: &str| {
-        side.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-    };
-    let added = right.iter().filter(|(key, _)| value(&left, key).is_none());
-    left.iter()
+    let left_values: HashMap<&str, &str> = pairs(&left).collect();
+    let right_values: HashMap<&str, &str> = pairs(&right).collect();
+    let added = pairs(&right).filter(|(key, _)| !left_values.contains_key(key));
+    let value = |side: &HashMap<&str, &str>, key: &str| side.get(key).map(|value| value.to_string());
+    pairs(&left)
         .chain(added)
-        .map(|(key, _)| Change { key: key.clone(), from: value(&left, key), to: value(&right, key) })
+        .map(|(key, _)| Change {
+            key: key.into(),
+            from: value(&left_values, key),
+            to: value(&right_values, key),
+        })
         .filter(|change| change.from != change.to)
         .collect()
+}
+
+fn pairs(leaves: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    leaves.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
 /// Every key of a board with its value as TOML.

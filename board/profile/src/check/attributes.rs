@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SCST attributes of one object: which of the keys in its table are attributes, and whether they may be set there.
 
-use super::shape::read_size;
-use super::view::View;
+use super::shape::{read_size, word};
+use super::view::{lower, View};
 use crate::board::{Attributes, Handler};
 use crate::problem::Problem;
 use crate::spec::{Attribute, Kind, Role};
@@ -39,7 +39,7 @@ fn refusal(attribute: &Attribute, owner: usize, owner_name: &str) -> Option<(Str
             format!("`{name}` does something when it is written, and so is no setting"),
             "drop it, and write to the file on the running appliance".into(),
         ),
-        Role::Unsupported => (format!("`{name}` is not supported"), attribute.doc.into()),
+        Role::Unsupported => (format!("`{name}` is not supported"), lower(attribute.doc)),
         Role::Absent => (format!("{owner_name} has no `{name}`"), homes(attribute)),
     };
     Some(said)
@@ -64,7 +64,7 @@ fn value(kind: Kind, entry: &Entry) -> Option<AttributeValue> {
             let bytes = read_size(value).ok()?.bytes();
             i64::try_from(bytes).ok().map(AttributeValue::Number)
         }
-        (Kind::Text(_), Value::Number(number)) => Some(AttributeValue::Text(number.to_string())),
+        (Kind::Word(_), value) => Some(AttributeValue::Text(word(value))),
         (_, Value::Number(number)) => Some(AttributeValue::Number(*number)),
         (_, Value::Text(text)) => Some(AttributeValue::Text(text.clone())),
         _ => None,

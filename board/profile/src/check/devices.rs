@@ -8,6 +8,7 @@ use crate::board::{Attributes, Disk, Handler};
 use crate::problem::{Place, Problem};
 use crate::target::Device;
 use crate::value::{AttributeValue, DeviceName, DevicePath, Size};
+use std::collections::HashMap;
 
 /// Where the appliance can keep files over a reboot.
 const WRITABLE: [&str; 2] = ["/data/", "/config/"];
@@ -79,7 +80,9 @@ fn check_filename(
             let help = "put the file below /data or /config; the rest of the file system is memory";
             problems.push(Problem::at(place, message).help(help));
         }
-        (Handler::VdiskBlockio, Some((path, place))) if !path.starts_with("/dev/") => {
+        (Handler::VdiskBlockio, Some((path, place)))
+            if path.starts_with('/') && !path.starts_with("/dev/") =>
+        {
             let message = format!("`{path}` is not a block device");
             let help =
                 "name one below /dev, such as /dev/disk/by-serial/<serial>, or use vdisk_fileio for a file";
@@ -89,8 +92,10 @@ fn check_filename(
     }
 }
 
+/// A path that is not even absolute was reported by the first pass.
 fn writable(path: &str) -> bool {
-    WRITABLE.iter().any(|folder| path.strip_prefix(folder).is_some_and(|file| !file.is_empty()))
+    !path.starts_with('/')
+        || WRITABLE.iter().any(|folder| path.strip_prefix(folder).is_some_and(|file| !file.is_empty()))
 }
 
 fn check_size(
@@ -175,17 +180,18 @@ fn shared_files(devices: &[(Device, View<'_>)], problems: &mut Vec<Problem>) {
         device.handler == Handler::Vcdrom
             || device.attributes.get("read_only").is_some_and(AttributeValue::is_on)
     };
-    for (at, (device, view)) in devices.iter().enumerate() {
-        let same = devices[..at].iter().find(|(other, _)| {
-            let shared = device.filename.is_some() && other.filename == device.filename;
-            shared && !(reads(device) && reads(other))
-        });
-        if let Some((other, first)) = same {
+    let mut first: HashMap<&str, &(Device, View<'_>)> = HashMap::new();
+    for entry in devices {
+        let (device, view) = entry;
+        let Some(path) = device.filename.as_ref().map(DevicePath::as_str) else { continue };
+        let (other, before) = first.entry(path).or_insert(entry);
+        let harmless = std::ptr::eq(other, device) || (reads(device) && reads(other));
+        if !harmless {
             let message =
                 format!("the devices `{}` and `{}` stand on the same file", other.name, device.name);
             let help = "give each its own, or make both `read_only`";
             let problem = Problem::at(view.place_of("filename"), message).help(help);
-            problems.push(problem.other(first.place_of("filename"), "first here"));
+            problems.push(problem.other(before.place_of("filename"), "first here"));
         }
     }
 }
@@ -193,17 +199,16 @@ fn shared_files(devices: &[(Device, View<'_>)], problems: &mut Vec<Problem>) {
 /// Initiators take two LUNs with one identification for two paths to one disk.
 fn same_identities(devices: &[(Device, View<'_>)], problems: &mut Vec<Problem>) {
     for key in ["usn", "t10_dev_id", "naa_id", "eui64_id"] {
-        let mut seen: Vec<(String, &Place)> = Vec::new();
+        let mut seen: HashMap<String, &Place> = HashMap::new();
         for (device, view) in devices {
             let Some(value) = device.attributes.get(key) else { continue };
             let value = value.to_string().trim_start_matches("0x").to_lowercase();
             let place = view.place_of(key);
-            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == value) {
+            if let Some(first) = seen.insert(value, place) {
                 let message = format!("`{key}` of `{}` is also that of another device", device.name);
                 let help = "give each device its own; initiators would take both for one disk";
                 problems.push(Problem::at(place, message).help(help).other(first, "first here"));
             }
-            seen.push((value, place));
         }
     }
 }

@@ -16,8 +16,10 @@ pub(super) fn all<'a>(
     problems: &mut Vec<Problem>,
 ) -> Vec<DeviceGroup> {
     let mut names = Unique::new("device group", "give each device group a name of its own");
-    let mut members =
-        Unique::new("member", "a device is in one device group at most; drop it from one of them");
+    let mut members = Unique::new(
+        "device group member",
+        "a device is in one device group at most; drop it from one of them",
+    );
     let mut groups = Vec::new();
     for group in root.tables("device_group") {
         let name = group.text("name", problems);
@@ -40,8 +42,10 @@ pub(super) fn all<'a>(
 fn target_groups<'a>(view: &View<'a>, targets: &Unique<'a>, problems: &mut Vec<Problem>) -> Vec<TargetGroup> {
     let mut names = Unique::new("target group", "give each target group a name of its own");
     let mut numbers = Unique::new("target group number", "give each target group a `group_id` of its own");
-    let mut members =
-        Unique::new("member", "a target is in one target group of a device group; drop it from one");
+    let mut members = Unique::new(
+        "target group member",
+        "a target is in one target group of a device group; drop it from one",
+    );
     let mut groups = Vec::new();
     for group in view.tables("target_group") {
         let name = group.text("name", problems);

@@ -21,7 +21,7 @@ use view::View;
 /// The board that a flattened tree describes. It counts only if `problems` stays empty.
 pub(crate) fn board(flattened: &Flattened, problems: &mut Vec<Problem>) -> Option<Board> {
     let root = View::root(&ROOT, &flattened.root);
-    let board = sections::identity(&root, &flattened.top, problems);
+    let board = sections::identity(&root, flattened, problems);
     let drivers = sections::drivers(&root);
     let disk = sections::disk(&root.table("disk"), problems);
     let vm = sections::vm(&root.table("vm"), disk.as_ref(), &drivers, problems);

@@ -5,20 +5,31 @@ use super::attributes;
 use super::unique::Unique;
 use super::view::{Found, View};
 use crate::board::{Bus, Console, Disk, Drivers, Identity, Kernel, Rootfs, Scst, Vm, VmDisk, Watchdog};
-use crate::problem::{Problem, Text};
+use crate::inherit::Flattened;
+use crate::problem::Problem;
+use crate::spec::format::PROFILE;
 use crate::value::{BoardName, ModuleName, PackageName, RelativePath, Serial, Tty};
 use std::sync::Arc;
 
 /// `[board]`. The name must be the board's own, since images are named after it.
-pub(super) fn identity(root: &View<'_>, top: &Text, problems: &mut Vec<Problem>) -> Option<Identity> {
+pub(super) fn identity(
+    root: &View<'_>,
+    flattened: &Flattened,
+    problems: &mut Vec<Problem>,
+) -> Option<Identity> {
     let view = root.table("board");
     let name = view.text("name", problems);
     if let Some((name, place)) = name {
-        if !Arc::ptr_eq(&place.text, top) {
+        if !Arc::ptr_eq(&place.text, &flattened.top) {
             let message = format!("the board has no name of its own; `{name}` is that of {}", place.file());
+            let at = root.place_of("inherit");
+            problems.push(Problem::at(at, message).help("add `[board]` with a `name` to this profile"));
+        } else if let Some(file) =
+            flattened.file_name.as_ref().filter(|file| *file != name && (PROFILE.check)(name).is_ok())
+        {
+            let message = format!("the board is called `{name}`, and its file {}", place.file());
             problems.push(
-                Problem::at(root.place_of("inherit"), message)
-                    .help("add `[board]` with a `name` to this profile"),
+                Problem::at(place, message).help(format!("write `name = \"{file}\"`, or rename the file")),
             );
         }
     }

@@ -7,6 +7,7 @@ use crate::problem::{Place, Problem};
 use crate::spec::{Attribute, Format, Kind, Role, SizeRule, Spec, ROOT};
 use crate::tree::{Entry, Node, Table, Value};
 use crate::value::Size;
+use std::collections::HashMap;
 
 /// Checks one file's tree.
 pub(crate) fn file(root: &mut Node, problems: &mut Vec<Problem>) {
@@ -30,7 +31,7 @@ fn table_keys(spec: &'static Spec, table: &mut Table, problems: &mut Vec<Problem
         }
     }
     if !spec.attributes.is_empty() {
-        hoist_attributes(table, problems);
+        hoist_attributes(spec, table, problems);
     }
 }
 
@@ -51,10 +52,10 @@ fn attributes_table(spec: &'static Spec, entry: &mut Entry, problems: &mut Vec<P
 }
 
 /// Moves the entries of `attributes` into the object's own table, so that both spellings are one from here on.
-fn hoist_attributes(table: &mut Table, problems: &mut Vec<Problem>) {
+fn hoist_attributes(spec: &'static Spec, table: &mut Table, problems: &mut Vec<Problem>) {
     let Some(at) = table.entries.iter().position(|entry| entry.key == "attributes") else { return };
     let Value::Table(inner) = table.entries.remove(at).node.value else { return };
-    for entry in inner.entries {
+    for entry in inner.entries.into_iter().filter(|entry| spec.key(&entry.key).is_none()) {
         match table.entries.iter().find(|own| own.key == entry.key) {
             Some(own) => {
                 let message = format!("`{}` is given in the table itself and in its `attributes`", entry.key);
@@ -125,14 +126,11 @@ fn value(kind: Kind, entry: &mut Entry, problems: &mut Vec<Problem>) {
         (Kind::Text(format), Value::Text(text)) => {
             problems.extend(form(&entry.key, text, format, &entry.node.place));
         }
-        // A number is also a word, as in `cpu_mask = 3`.
-        (Kind::Text(format), Value::Number(number))
-            if format.what.contains("CPU") || format.what.contains("I/O") =>
-        {
-            problems.extend(form(&entry.key, &number.to_string(), format, &entry.node.place));
+        (Kind::Word(format), Value::Text(_) | Value::Number(_)) => {
+            problems.extend(form(&entry.key, &word(&entry.node.value), format, &entry.node.place));
         }
         (Kind::Line(max), Value::Text(text)) => {
-            problems.extend(printable(&entry.key, text, max, &entry.node.place))
+            problems.extend(printable(&entry.key, text, max, &entry.node.place));
         }
         (Kind::List(format), Value::List(_)) => list(entry, format, problems),
         (Kind::Table(spec), Value::Table(table)) => table_keys(spec, table, problems),
@@ -162,7 +160,7 @@ fn tables(spec: &'static Spec, entry: &mut Entry, problems: &mut Vec<Problem>) {
 /// Checks the items of a list. An item `-x` takes an inherited `x` away, so the `-` is not part of its form.
 fn list(entry: &mut Entry, format: &'static Format, problems: &mut Vec<Problem>) {
     let Value::List(items) = &mut entry.node.value else { return };
-    let mut seen: Vec<(String, Place)> = Vec::new();
+    let mut seen: HashMap<String, Place> = HashMap::new();
     for item in items {
         let Value::Text(text) = &item.value else {
             let message = format!("an item of `{}` is {}, not text", entry.key, item.value.kind());
@@ -171,14 +169,14 @@ fn list(entry: &mut Entry, format: &'static Format, problems: &mut Vec<Problem>)
             continue;
         };
         problems.extend(form(&entry.key, text.strip_prefix('-').unwrap_or(text), format, &item.place));
-        match seen.iter().find(|(known, _)| known == text) {
-            Some((_, first)) => {
+        match seen.get(text) {
+            Some(first) => {
                 let message = format!("`{}` lists `{text}` twice", entry.key);
                 problems.push(
                     Problem::at(&item.place, message).help("drop one of them").other(first, "first here"),
                 );
             }
-            None => seen.push((text.clone(), item.place.clone())),
+            None => drop(seen.insert(text.clone(), item.place.clone())),
         }
     }
 }
@@ -222,6 +220,15 @@ fn size(entry: &Entry, rule: &SizeRule) -> Option<Problem> {
     };
     let help = format!("use {} or more in steps of {}: {}", shown(rule.min), shown(rule.multiple), rule.why);
     Some(Problem::at(at, wrong.replace("KEY", &entry.key)).help(help))
+}
+
+/// A word, which may look like a number.
+pub(crate) fn word(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
 }
 
 /// The size that a value stands for.
@@ -276,10 +283,15 @@ fn wanted(kind: Kind, entry: &Entry) -> (&'static str, String) {
     let key = &entry.key;
     match kind {
         Kind::Flag | Kind::Switch => ("true or false", format!("write `{key} = true` or `{key} = false`")),
-        Kind::Number(min, _) => ("a number", format!("write it without quotes: `{key} = {}`", min.max(1))),
+        Kind::Number(..) => match &entry.node.value {
+            Value::Text(text) if text.parse::<i64>().is_ok() => {
+                ("a number", format!("write it without quotes: `{key} = {text}`"))
+            }
+            _ => ("a number", "write a whole number, without quotes".to_string()),
+        },
         Kind::Size(_) => ("a size", format!("write it with a unit: `{key} = \"64 MiB\"`")),
         Kind::Choice(words) => ("a word", format!("write `{key} = \"{}\"`", words[0].0)),
-        Kind::Text(_) | Kind::Line(_) => ("text", "put it in quotes".to_string()),
+        Kind::Text(_) | Kind::Word(_) | Kind::Line(_) => ("text", "put it in quotes".to_string()),
         Kind::List(_) => match &entry.node.value {
             Value::Text(text) => {
                 ("a list", format!("put it in brackets: `{key} = [\"{}\"]`", text.escape_debug()))

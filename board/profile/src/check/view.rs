@@ -138,10 +138,7 @@ impl<'a> View<'a> {
 
     /// The entries of a repeated table.
     pub(super) fn tables(&self, key: &str) -> Vec<View<'a>> {
-        let spec = match self.spec.key(key).map(|key| key.kind) {
-            Some(Kind::Tables(spec)) => spec,
-            _ => return Vec::new(),
-        };
+        let Some(Kind::Tables(spec)) = self.spec.key(key).map(|key| key.kind) else { return Vec::new() };
         let items = match self.node(key) {
             Some(Node { value: Value::List(items), .. }) => items.as_slice(),
             _ => &[],
@@ -152,7 +149,7 @@ impl<'a> View<'a> {
 }
 
 /// A sentence to go on with after a colon.
-fn lower(sentence: &str) -> String {
+pub(super) fn lower(sentence: &str) -> String {
     let mut letters = sentence.chars();
     let first = letters.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
     format!("{first}{}", letters.as_str().trim_end_matches('.'))

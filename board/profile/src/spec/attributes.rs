@@ -46,7 +46,7 @@ pub(super) static DEVICE: &[Attribute] = &[
     row(
         "t10_dev_id",
         "cccw",
-        Kind::Text(&T10_ID),
+        Kind::Word(&T10_ID),
         "The identification of VPD page 83, at most 25 characters.",
     ),
     row(
@@ -85,7 +85,7 @@ pub(super) static DEVICE: &[Attribute] = &[
         Kind::Line(256),
         "SCSI name string of VPD page 83, at most 256 characters.",
     ),
-    row("usn", "wwww", Kind::Text(&USN), "Unit serial number of VPD page 80, at most 20 characters, unique."),
+    row("usn", "wwww", Kind::Word(&USN), "Unit serial number of VPD page 80, at most 20 characters, unique."),
     row(
         "inq_vend_specific",
         "wwww",
@@ -142,9 +142,9 @@ pub(super) static TARGET: &[Attribute] = &[
         "Relative target port identifier, unique over all targets.",
     ),
     row("addr_method", "w", ADDR_METHOD, "How LUNs are written in REPORT LUNS."),
-    row("io_grouping_type", "w", Kind::Text(&IO_GROUPING), GROUPING_DOC),
+    row("io_grouping_type", "w", Kind::Word(&IO_GROUPING), GROUPING_DOC),
     row("black_hole", "w", Kind::Number(0, 4), HOLE_DOC),
-    row("cpu_mask", "w", Kind::Text(&CPU_MASK), MASK_DOC),
+    row("cpu_mask", "w", Kind::Word(&CPU_MASK), MASK_DOC),
     row("aen_disabled", "w", Kind::Switch, "Report events as unit attentions instead of to the driver."),
     row("forward_src", "u", Kind::Switch, "Forwarding to another box is not supported."),
     row("forward_dst", "u", Kind::Switch, "Forwarding to another box is not supported."),
@@ -180,9 +180,9 @@ pub(super) static TARGET: &[Attribute] = &[
 /// An initiator group's.
 pub(super) static GROUP: &[Attribute] = &[
     row("addr_method", "w", ADDR_METHOD, "How LUNs are written in REPORT LUNS."),
-    row("io_grouping_type", "w", Kind::Text(&IO_GROUPING), GROUPING_DOC),
+    row("io_grouping_type", "w", Kind::Word(&IO_GROUPING), GROUPING_DOC),
     row("black_hole", "w", Kind::Number(0, 4), HOLE_DOC),
-    row("cpu_mask", "w", Kind::Text(&CPU_MASK), MASK_DOC),
+    row("cpu_mask", "w", Kind::Word(&CPU_MASK), MASK_DOC),
 ];
 
 /// The core's own.

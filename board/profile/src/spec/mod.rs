@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Choice(&'static [(&'static str, &'static str)]),
     /// Text of a form.
     Text(&'static Format),
+    /// Text of a form; a number is read as its digits.
+    Word(&'static Format),
     /// Printable ASCII of at most so many characters.
     Line(usize),
     /// A list of texts of a form.
@@ -154,4 +156,97 @@ const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Key {
 /// A key with a default.
 const fn defaulted(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
     Key { name, kind, fallback, doc }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{AluaState, Driver};
+    use crate::{Arch, Bus};
+    use serde::de::value::{Error, StrDeserializer};
+    use serde::de::{Deserialize, IntoDeserializer};
+
+    /// Calls `visit` for every table of the format.
+    fn walk(spec: &'static Spec, visit: &mut impl FnMut(&'static Spec)) {
+        visit(spec);
+        for key in spec.keys {
+            if let Kind::Table(inner) | Kind::Tables(inner) = key.kind {
+                walk(inner, visit);
+            }
+        }
+    }
+
+    fn reads<'de, T: Deserialize<'de>>(word: &'de str) -> bool {
+        let word: StrDeserializer<'de, Error> = word.into_deserializer();
+        T::deserialize(word).is_ok()
+    }
+
+    #[test]
+    fn every_word_of_a_choice_stands_for_a_value() {
+        walk(&ROOT, &mut |spec| {
+            for key in spec.keys {
+                let Kind::Choice(words) = key.kind else { continue };
+                for (word, _) in words {
+                    let known = match key.name {
+                        "arch" => reads::<Arch>(word),
+                        "bus" | "disk_bus" => reads::<Bus>(word),
+                        "handler" => reads::<Handler>(word),
+                        "driver" => reads::<Driver>(word),
+                        "state" => reads::<AluaState>(word),
+                        other => panic!("`{other}` is a choice that this test does not know"),
+                    };
+                    assert!(known, "{} {} = {word}", spec.title, key.name);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_default_obeys_its_own_rule() {
+        walk(&ROOT, &mut |spec| {
+            for key in spec.keys {
+                let good = match (key.kind, key.fallback) {
+                    (_, Fallback::Required | Fallback::Nothing) => true,
+                    (Kind::Flag, Fallback::Flag(_)) => true,
+                    (Kind::Number(min, max), Fallback::Number(number)) => (min..=max).contains(&number),
+                    (Kind::Size(rule), Fallback::Mib(mib)) => {
+                        let bytes = mib << 20;
+                        bytes >= rule.min && bytes <= rule.max && bytes % rule.multiple == 0
+                    }
+                    (Kind::Choice(words), Fallback::Text(text)) => {
+                        words.iter().any(|(word, _)| *word == text)
+                    }
+                    (Kind::Text(format), Fallback::Text(text)) => (format.check)(text).is_ok(),
+                    _ => false,
+                };
+                assert!(good, "{} {}", spec.title, key.name);
+            }
+        });
+    }
+
+    #[test]
+    fn attributes_have_a_role_for_each_owner_and_no_name_twice() {
+        walk(&ROOT, &mut |spec| {
+            let owners = if spec.title == "[[device]]" { Handler::ALL.len() } else { 1 };
+            let mut names: Vec<&str> = spec.keys.iter().map(|key| key.name).collect();
+            for attribute in spec.attributes {
+                assert_eq!(attribute.roles.len(), owners, "{}", attribute.name);
+                assert!(attribute.roles.chars().all(|role| "cwrxu-".contains(role)), "{}", attribute.name);
+                names.push(attribute.name);
+            }
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "{} has a name twice", spec.title);
+        });
+    }
+
+    #[test]
+    fn words_given_at_creation_cannot_break_the_command() {
+        for attribute in stack::DEVICE.attributes.iter().filter(|attribute| attribute.roles.contains('c')) {
+            let safe =
+                matches!(attribute.kind, Kind::Switch | Kind::Number(..) | Kind::Size(_) | Kind::Word(_));
+            assert!(safe, "`{}` may hold a blank", attribute.name);
+        }
+    }
 }

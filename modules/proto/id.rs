@@ -10,7 +10,8 @@ pub const USN_MAX: usize = 20;
 /// Longest `t10_dev_id`, in bytes.
 pub const T10_DEV_ID_MAX: usize = 25;
 
-/// CRC-32C (Castagnoli) of `bytes` as the kernel's `crc32c(0, ...)` computes it: initial value 0, no final inversion.
+/// CRC-32C (Castagnoli) of `bytes` as the kernel's `crc32c(0, ...)` computes it: initial value 0,
+/// no final inversion.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |crc, &byte| extend_crc32c(crc, byte))
 }
@@ -38,8 +39,8 @@ static CRC32C: [u32; 256] = {
     table
 };
 
-/// The number that stands for the device `name` of the installation `setup_id`: the latter above the checksum of the name
-/// and the NUL that ends it.
+/// The number that stands for the device `name` of the installation `setup_id`: the latter above
+/// the checksum of the name and the NUL that ends it.
 pub fn device_number(setup_id: u32, name: &str) -> u64 {
     let checksum = extend_crc32c(crc32c(name.as_bytes()), 0);
     u64::from(setup_id) << 32 | u64::from(checksum)

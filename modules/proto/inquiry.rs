@@ -19,13 +19,14 @@ pub enum Tpgs {
     Both,
 }
 
-/// Who the logical unit says it is. Every length has an upper bound in SCST's attributes; longer values are cut, never
-/// overflowed.
+/// Who the logical unit says it is. Every length has an upper bound in SCST's attributes; longer
+/// values are cut, never overflowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
     /// Device type.
     pub device_type: DeviceType,
-    /// Not accessible through this port now (peripheral qualifier 001b): ALUA unavailable or offline, or `dummy`.
+    /// Not accessible through this port now (peripheral qualifier 001b): ALUA unavailable or
+    /// offline, or `dummy`.
     pub not_connected: bool,
     /// RMB.
     pub removable: bool,
@@ -43,7 +44,8 @@ pub struct Identity<'a> {
     pub revision: &'a [u8],
     /// Unit serial number (`usn`), at most 20 bytes.
     pub serial: &'a [u8],
-    /// `t10_dev_id`, at most 25 bytes; its first 8 bytes are the EUI-64 of a unit that has neither EUI-64 nor NAA.
+    /// `t10_dev_id`, at most 25 bytes; its first 8 bytes are the EUI-64 of a unit that has neither
+    /// EUI-64 nor NAA.
     pub t10_dev_id: &'a [u8],
     /// `vend_specific_id` of the T10 designator, at most 128 bytes.
     pub vend_specific_id: &'a [u8],
@@ -153,7 +155,8 @@ pub fn standard(identity: &Identity<'_>, out: &mut [u8]) -> usize {
     w.stored()
 }
 
-/// Version descriptors (SPC-4 6.6.2, table 152): SAM-4, the transport's, SPC-4, and SBC-3 for disks.
+/// Version descriptors (SPC-4 6.6.2, table 152): SAM-4, the transport's, SPC-4, and SBC-3 for
+/// disks.
 fn write_versions(identity: &Identity<'_>, w: &mut Writer<'_>) {
     w.u16(0x008B);
     for &version in identity.transport_versions.iter().take(5) {
@@ -165,8 +168,8 @@ fn write_versions(identity: &Identity<'_>, w: &mut Writer<'_>) {
     }
 }
 
-/// VPD page `page` (SPC-4 7.8, SBC-3 6.5). Returns how many bytes of `out` hold it. Error: 24/00 at byte 2 for a page
-/// that this unit does not have.
+/// VPD page `page` (SPC-4 7.8, SBC-3 6.5). Returns how many bytes of `out` hold it. Error: 24/00 at
+/// byte 2 for a page that this unit does not have.
 pub fn vpd(page: u8, pages: &Pages<'_>, out: &mut [u8]) -> Result<usize, Sense> {
     if !pages.supported().any(|supported| supported == page) {
         return Err(Sense::invalid_field_in_cdb(2));
@@ -193,8 +196,8 @@ pub fn vpd(page: u8, pages: &Pages<'_>, out: &mut [u8]) -> Result<usize, Sense> 
     Ok(w.stored())
 }
 
-/// Standard INQUIRY data of a LUN that does not exist (SPC-4 6.6.2, qualifier 011b). Returns how many bytes of `out`
-/// hold it (at most 36).
+/// Standard INQUIRY data of a LUN that does not exist (SPC-4 6.6.2, qualifier 011b). Returns how
+/// many bytes of `out` hold it (at most 36).
 pub fn no_such_lun(out: &mut [u8]) -> usize {
     let mut w = Writer::new(out);
     w.bytes(&[0x7F, 0, VERSION_SPC4, RESPONSE_DATA_FORMAT, 31, 0, 0, 0]);
@@ -279,7 +282,8 @@ fn write_designators(identity: &Identity<'_>, w: &mut Writer<'_>) {
     if !identity.eui64.is_empty() {
         write_designator(BINARY, EUI64, identity.eui64, w);
     } else if identity.naa.is_empty() {
-        // Initiators want a binary identifier; without one, the beginning of the T10 identifier stands in.
+        // Initiators want a binary identifier; without one, the beginning of the T10 identifier
+        // stands in.
         let mut stand_in = [0; 8];
         for (to, from) in stand_in.iter_mut().zip(identity.t10_dev_id) {
             *to = *from;
@@ -291,7 +295,8 @@ fn write_designators(identity: &Identity<'_>, w: &mut Writer<'_>) {
     }
 }
 
-/// Writes one designation descriptor; a designator over 255 bytes is cut, as its length has one byte.
+/// Writes one designation descriptor; a designator over 255 bytes is cut, as its length has one
+/// byte.
 fn write_designator(code_set: u8, kind: u8, designator: &[u8], w: &mut Writer<'_>) {
     let kept = designator.get(..usize::from(u8::MAX)).unwrap_or(designator);
     w.bytes(&[
@@ -316,10 +321,11 @@ fn write_t10(identity: &Identity<'_>, w: &mut Writer<'_>) {
 /// Longest SCSI name string that fits with its NUL into a designator of a multiple of four bytes.
 const DEVICE_NAME_MAX: usize = 251;
 
-/// The SCSI name string designator (SPC-4 7.8.5.11): at least one NUL, up to a multiple of four bytes.
+/// The SCSI name string designator (SPC-4 7.8.5.11): at least one NUL, up to a multiple of four
+/// bytes.
 fn write_device_name(name: &[u8], w: &mut Writer<'_>) {
     let kept = cut_utf8(name, DEVICE_NAME_MAX);
-    let padded = kept.len().saturating_add(1).next_multiple_of(4);
+    let padded = (kept.len() | 3).saturating_add(1);
     w.bytes(&[
         UTF8,
         DEVICE_NAME,
@@ -343,7 +349,8 @@ fn cut_utf8(text: &[u8], max: usize) -> &[u8] {
     kept.get(..whole).unwrap_or(kept)
 }
 
-/// Page 86h: no protection information, all task attributes, unit attentions cleared by LUN (LUICLR).
+/// Page 86h: no protection information, all task attributes, unit attentions cleared by LUN
+/// (LUICLR).
 fn write_extended(volatile_cache: bool, w: &mut Writer<'_>) {
     w.bytes(&[0x00, 0x07, u8::from(volatile_cache), 0x01]);
     w.zero_to(64);

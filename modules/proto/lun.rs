@@ -9,8 +9,8 @@ pub const MAX_LUN: u16 = 0x3FFF;
 
 /// How a LUN is written in REPORT LUNS: SCST's `addr_method`.
 ///
-/// SCST writes all 14 bits behind each code, so that a peripheral LUN above 255 is the number that Linux shows; SAM-5
-/// would split them into bus and LUN. Reading follows the same rule.
+/// SCST writes all 14 bits behind each code, so that a peripheral LUN above 255 is the number that
+/// Linux shows; SAM-5 would split them into bus and LUN. Reading follows the same rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddrMethod {
     /// Peripheral device addressing, code 00b.
@@ -21,11 +21,12 @@ pub enum AddrMethod {
     LogicalUnit,
 }
 
-/// The LUN in an eight-byte LUN field, or `None` where the field names nothing this stack can have: more than one level,
-/// or extended addressing.
+/// The LUN in an eight-byte LUN field, or `None` where the field names nothing this stack can have:
+/// more than one level, or extended addressing.
 pub const fn decode(field: &[u8; 8]) -> Option<u16> {
     match *field {
-        // The low six bits of the first byte are the number's upper bits; 11b above them is extended addressing.
+        // The low six bits of the first byte are the number's upper bits; 11b above them is
+        // extended addressing.
         [high, low, 0, 0, 0, 0, 0, 0] if high >> 6 != 0b11 => {
             Some(u16::from_be_bytes([high & 0x3F, low]))
         }
@@ -47,8 +48,9 @@ pub const fn encode(lun: u16, method: AddrMethod) -> [u8; 8] {
 
 /// REPORT LUNS data for `luns`, in their order.
 ///
-/// `select` and `alloc_len` are the CDB's. Returns how many bytes of `out` hold the answer.
-/// Errors: 24/00 at byte 2 for a SELECT REPORT other than 0 and 2, at byte 6 for an allocation length below 16.
+/// `select` and `alloc_len` are the CDB's. Returns how many bytes of `out` hold the answer. Errors:
+/// 24/00 at byte 2 for a SELECT REPORT other than 0 and 2, at byte 6 for an allocation length below
+/// 16.
 pub fn report_luns<I>(
     select: u8,
     alloc_len: u32,

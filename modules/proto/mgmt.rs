@@ -94,7 +94,8 @@ pub fn is(word: &str, keyword: &str) -> bool {
     word.eq_ignore_ascii_case(keyword)
 }
 
-/// An unsigned number, base 0: `0x` hexadecimal, leading `0` octal, else decimal; a `+` may stand before it.
+/// An unsigned number, base 0: `0x` hexadecimal, leading `0` octal, else decimal; a `+` may stand
+/// before it.
 pub fn number(word: &str) -> Result<u64, Error> {
     let word = word.strip_prefix('+').unwrap_or(word);
     let (digits, radix) = match word.as_bytes() {

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SCSI as bytes: what a CDB, a LUN field, sense data or a mode page says, and how the answers are written.
+//! SCSI as bytes: what a CDB, a LUN field, sense data or a mode page says, and how the answers are
+//! written.
 //!
-//! Pure functions over `core`: nothing is allocated, no input can make it panic. Compiled into the kernel module and, to
-//! be tested, as a host crate.
+//! Pure functions over `core`: nothing is allocated, no input can make it panic. Compiled into the
+//! kernel module and, to be tested, as a host crate.
 //!
-//! | module | |
+//! | module | what it knows |
 //! |---|---|
-//! | [`opcode`], [`optable`] | what each command is: the one description that parsing and reports come from |
-//! | [`cdb`] | bytes to [`cdb::Decoded`]; a command of another device type is refused with [`cdb::parse_for`] |
+//! | [`opcode`], [`optable`] | each command's one description, which parsing and reports share |
+//! | [`cdb`], [`command`] | bytes to a typed command and its transfer, or why not |
 //! | [`sense`], [`status`] | how a command ends |
 //! | [`range`] | blocks to bytes, checked |
-//! | [`inquiry`], [`mode`], [`capacity`], [`opcodes_report`], [`lun`] | answers and parameter lists |
+//! | [`inquiry`], [`mode`], [`capacity`], [`lun`], [`opcodes_report`] | answers and lists |
 //! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
 //! | [`text`], [`writer`] | inline strings, bounded output |
 //!
-//! Functions that write an answer take a buffer already cut to the allocation length and return how many of its bytes hold
-//! the answer; length fields inside are those of the whole answer.
+//! Functions that write an answer take a buffer already cut to the allocation length and return how
+//! many of its bytes hold the answer; length fields inside are those of the whole answer.
 
 pub mod capacity;
 pub mod cdb;
+pub mod command;
 pub mod device_type;
 pub mod id;
 pub mod inquiry;

@@ -69,8 +69,8 @@ pub struct ModeDevice<'a> {
 
 /// MODE SENSE data, 6 or 10. Returns how many bytes of `out` hold it.
 ///
-/// Errors: 39/00 for saved values where saving is not supported; 24/00 at byte 3 for any subpage, at byte 2 for a page
-/// that this device type does not have.
+/// Errors: 39/00 for saved values where saving is not supported; 24/00 at byte 3 for any subpage,
+/// at byte 2 for a page that this device type does not have.
 pub fn sense(request: &ModeSense, device: &ModeDevice<'_>, out: &mut [u8]) -> Result<usize, Sense> {
     let values = match request.control {
         PageControl::Saved => device.saved.ok_or(Sense::SAVING_NOT_SUPPORTED)?,
@@ -103,12 +103,12 @@ pub fn sense(request: &ModeSense, device: &ModeDevice<'_>, out: &mut [u8]) -> Re
     Ok(w.stored())
 }
 
-/// The state that a MODE SELECT parameter list asks for, or why it is refused; nothing changes unless all of the list
-/// is good.
+/// The state that a MODE SELECT parameter list asks for, or why it is refused; nothing changes
+/// unless all of the list is good.
 ///
-/// Errors: 24/00 at byte 1 for page format 0, or for saving where that is not supported; 1A/00 for a list that ends
-/// within a header, a block descriptor or a page; 26/00 at the first byte that is not as MODE SENSE shows it and cannot
-/// be changed, or whose value is not supported.
+/// Errors: 24/00 at byte 1 for page format 0, or for saving where that is not supported; 1A/00 for
+/// a list that ends within a header, a block descriptor or a page; 26/00 at the first byte that is
+/// not as MODE SENSE shows it and cannot be changed, or whose value is not supported.
 pub fn select(
     request: &ModeSelect,
     list: &[u8],
@@ -153,9 +153,12 @@ const PS: u8 = 0x80;
 /// SUBPAGE FORMAT, in a page's first byte.
 const SPF: u8 = 0x40;
 
-/// A mode page of at most 24 bytes, header included.
+/// Length of the longest mode page, header included.
+const MAX_PAGE_LEN: usize = 24;
+
+/// A mode page, header included.
 struct Page {
-    bytes: [u8; 24],
+    bytes: [u8; MAX_PAGE_LEN],
     len: usize,
 }
 
@@ -169,7 +172,7 @@ impl Page {
             _ => 24,
         };
         let mut page = Self {
-            bytes: [0; 24],
+            bytes: [0; MAX_PAGE_LEN],
             len: usize::from(len),
         };
         let may_save = saveable && matches!(code, 0x08 | 0x0A);
@@ -296,8 +299,8 @@ fn write_header(request: &ModeSense, device: &ModeDevice<'_>, w: &mut Writer<'_>
 
 /// Checks header and block descriptor of a MODE SELECT list; returns the pages behind them.
 ///
-/// MODE DATA LENGTH is reserved in this direction, medium type and device-specific parameter cannot be set: all three are
-/// ignored, so that what MODE SENSE returned can be sent back.
+/// MODE DATA LENGTH is reserved in this direction, medium type and device-specific parameter cannot
+/// be set: all three are ignored, so that what MODE SENSE returned can be sent back.
 fn skip_header<'a>(ten: bool, list: &'a [u8], device: &ModeDevice<'_>) -> Result<&'a [u8], Sense> {
     let too_short = Sense::PARAMETER_LIST_LENGTH_ERROR;
     let (at, descriptor_len, rest) = if ten {
@@ -323,8 +326,8 @@ fn skip_header<'a>(ten: bool, list: &'a [u8], device: &ModeDevice<'_>) -> Result
     }
 }
 
-/// Neither capacity nor block length can be set: they must be as reported, or 0 (keep) or, for the capacity, all ones (all
-/// there is).
+/// Neither capacity nor block length can be set: they must be as reported, or 0 (keep) or, for the
+/// capacity, all ones (all there is).
 fn check_descriptor(
     descriptor: &[u8; 8],
     start: usize,
@@ -343,7 +346,8 @@ fn check_descriptor(
     Ok(())
 }
 
-/// Takes the page at the front of `list`, which is byte `at` of the whole, into `state`. Returns what follows it.
+/// Takes the page at the front of `list`, which is byte `at` of the whole, into `state`. Returns
+/// what follows it.
 fn take_page<'a>(
     list: &'a [u8],
     at: usize,
@@ -384,7 +388,7 @@ fn check_unchangeable(
     at: usize,
 ) -> Result<(), Sense> {
     let bytes = page.iter().zip(shown.bytes()).zip(changeable.bytes());
-    for (index, ((sent, shown), mask)) in bytes.enumerate().skip(2) {
+    for (((sent, shown), mask), index) in bytes.zip(0..MAX_PAGE_LEN).skip(2) {
         let wrong = (sent ^ shown) & !mask;
         if wrong != 0 {
             let bit = 7_u8.saturating_sub(u8::try_from(wrong.leading_zeros()).unwrap_or(0));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One description of each command: the table that parsing, data direction and length, REPORT SUPPORTED OPERATION
-//! CODES and the documentation come from.
+//! One description of each command: the table that parsing, data direction and length, REPORT
+//! SUPPORTED OPERATION CODES and the documentation come from.
 
 use super::device_type::DeviceType;
 use super::sense::Sense;
@@ -90,7 +90,8 @@ pub enum Length {
     Zero,
     /// Always this many bytes.
     Fixed(u32),
-    /// Bytes: the big-endian CDB field of `width` bytes at `at` (an allocation or parameter list length).
+    /// Bytes: the big-endian CDB field of `width` bytes at `at` (an allocation or parameter list
+    /// length).
     Bytes {
         /// Offset of the field.
         at: u32,
@@ -188,8 +189,8 @@ pub struct OpDesc {
     pub service_action: Option<u16>,
     /// Name as the standard writes it.
     pub name: &'static str,
-    /// CDB USAGE DATA (SPC-4 6.35.3): opcode, service action in its place, and a one for each bit that is evaluated or
-    /// accepted. A CDB with any other bit set is refused. As long as the CDB.
+    /// CDB USAGE DATA (SPC-4 6.35.3): opcode, service action in its place, and a one for each bit
+    /// that is evaluated or accepted. A CDB with any other bit set is refused. As long as the CDB.
     pub usage: &'static [u8],
     /// Data direction; [`Direction::None`] if the length comes out as 0.
     pub direction: Direction,
@@ -209,7 +210,8 @@ impl OpDesc {
         self.usage.len()
     }
 
-    /// The sense of a device that does not serve the command (SPC-4 4.3.1): 20/00, or 24/00 at the service action.
+    /// The sense of a device that does not serve the command (SPC-4 4.3.1): 20/00, or 24/00 at the
+    /// service action.
     pub const fn not_supported(&self) -> Sense {
         match self.service_action {
             None => Sense::INVALID_OPCODE,

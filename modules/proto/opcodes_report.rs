@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! REPORT SUPPORTED OPERATION CODES and TASK MANAGEMENT FUNCTIONS (SPC-4 6.35, 6.36), out of the opcode table.
+//! REPORT SUPPORTED OPERATION CODES and TASK MANAGEMENT FUNCTIONS (SPC-4 6.35, 6.36), out of the
+//! opcode table.
 
 use super::cdb::ReportOpcodes;
 use super::opcode::{Flags, OpDesc};
@@ -9,9 +10,8 @@ use super::writer::Writer;
 
 /// REPORT SUPPORTED OPERATION CODES data for the commands of the table that `serves` says yes to.
 ///
-/// Returns how many bytes of `out` hold it.
-/// Errors: 24/00 at byte 2 for a reporting option above 2, or for asking without a service action for an opcode that has
-/// them, or the other way round.
+/// Returns how many bytes of `out` hold it. Errors: 24/00 at byte 2 for a reporting option above 2,
+/// or for asking without a service action for an opcode that has them, or the other way round.
 pub fn supported_opcodes<F>(
     request: &ReportOpcodes,
     serves: F,
@@ -91,8 +91,8 @@ fn cdb_len(op: &OpDesc) -> u16 {
     u16::try_from(op.cdb_len()).unwrap_or(0)
 }
 
-/// The command timeouts descriptor (SPC-4 6.35.4), in seconds: a command that reaches the medium may take a minute, any
-/// other ten seconds.
+/// The command timeouts descriptor (SPC-4 6.35.4), in seconds: a command that reaches the medium
+/// may take a minute, any other ten seconds.
 fn write_timeouts(op: &OpDesc, w: &mut Writer<'_>) {
     w.u16(10);
     w.u16(0);
@@ -122,12 +122,13 @@ impl TmFunctions {
     }
 }
 
-/// Timeouts of task management functions in tenths of a second: those that wait for many commands, and ABORT TASK.
+/// Timeouts of task management functions in tenths of a second: those that wait for many commands,
+/// and ABORT TASK.
 const LONG_TIMEOUT: u32 = 300;
 const SHORT_TIMEOUT: u32 = 150;
 
-/// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS data; `repd` asks for the form with timeouts. Returns how many bytes of
-/// `out` hold it.
+/// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS data; `repd` asks for the form with timeouts. Returns
+/// how many bytes of `out` hold it.
 pub fn supported_tm_functions(functions: TmFunctions, repd: bool, out: &mut [u8]) -> usize {
     let mut w = Writer::new(out);
     w.bytes(&[functions.0, 0, 0, if repd { 12 } else { 0 }]);

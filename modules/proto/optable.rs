@@ -653,7 +653,8 @@ const fn sa_row(
 
 const SERVICE_ACTION: u8 = 0x1F;
 
-/// The bits that `usage` says must be zero, byte 0 at the top; byte 0 itself and `known` of byte 1 are not among them.
+/// The bits that `usage` says must be zero, byte 0 at the top; byte 0 itself and `known` of byte 1
+/// are not among them.
 const fn reserved_bits(usage: &[u8], known: u8) -> u128 {
     let mut bits = 0;
     let mut byte = 1;

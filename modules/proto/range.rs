@@ -12,11 +12,11 @@ pub struct ByteRange {
     pub len: u64,
 }
 
-/// The bytes of `blocks` logical blocks from `lba` on, where a block is `1 << block_shift` bytes and the medium has
-/// `capacity` blocks.
+/// The bytes of `blocks` logical blocks from `lba` on, where a block is `1 << block_shift` bytes
+/// and the medium has `capacity` blocks.
 ///
-/// A range that ends past the last block is LOGICAL BLOCK ADDRESS OUT OF RANGE; an empty range just behind the last
-/// block is good (SBC-3 4.5).
+/// A range that ends past the last block is LOGICAL BLOCK ADDRESS OUT OF RANGE; an empty range just
+/// behind the last block is good (SBC-3 4.5).
 #[inline]
 pub fn byte_range(
     lba: u64,
@@ -28,7 +28,8 @@ pub fn byte_range(
         .checked_add(u64::from(blocks))
         .filter(|&end| end <= capacity)
         .ok_or(Sense::LBA_OUT_OF_RANGE)?;
-    // A capacity whose last byte has no 64-bit address is a mistake of the caller; it must not wrap here either.
+    // A capacity whose last byte has no 64-bit address is a mistake of the caller; it must not wrap
+    // here either.
     let end = shift_left(end, block_shift).ok_or(Sense::LBA_OUT_OF_RANGE)?;
     let offset = shift_left(lba, block_shift).ok_or(Sense::LBA_OUT_OF_RANGE)?;
     Ok(ByteRange {

@@ -259,8 +259,8 @@ impl Sense {
         self
     }
 
-    /// Writes descriptor format (72h) if `descriptor` (the Control mode page's D_SENSE), else fixed format (70h).
-    /// Returns how many bytes of `out` hold it.
+    /// Writes descriptor format (72h) if `descriptor` (the Control mode page's D_SENSE), else fixed
+    /// format (70h). Returns how many bytes of `out` hold it.
     pub fn write(&self, descriptor: bool, out: &mut [u8]) -> usize {
         if descriptor {
             self.write_descriptor(out)
@@ -269,7 +269,8 @@ impl Sense {
         }
     }
 
-    /// Writes fixed format (SPC-4 4.5.3), cut to the buffer. Returns how many bytes of `out` hold it (at most 18).
+    /// Writes fixed format (SPC-4 4.5.3), cut to the buffer. Returns how many bytes of `out` hold
+    /// it (at most 18).
     ///
     /// An INFORMATION value above 32 bits does not fit the format and is left out with VALID 0.
     pub fn write_fixed(&self, out: &mut [u8]) -> usize {
@@ -286,7 +287,8 @@ impl Sense {
         w.stored()
     }
 
-    /// Writes descriptor format (SPC-4 4.5.2), cut to the buffer. Returns how many bytes of `out` hold it.
+    /// Writes descriptor format (SPC-4 4.5.2), cut to the buffer. Returns how many bytes of `out`
+    /// hold it.
     pub fn write_descriptor(&self, out: &mut [u8]) -> usize {
         let has_specific = self.specific != Specific::None;
         let information_len = if self.information.is_some() { 12 } else { 0 };
@@ -306,7 +308,8 @@ impl Sense {
         w.stored()
     }
 
-    /// Reads sense data of either format, current or deferred; `None` if it is neither or too short to hold a code.
+    /// Reads sense data of either format, current or deferred; `None` if it is neither or too short
+    /// to hold a code.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         match bytes.first()? & 0x7F {
             0x70 | 0x71 => Self::parse_fixed(bytes),
@@ -352,7 +355,7 @@ impl Sense {
                 self.information = information.first_chunk().copied().map(u64::from_be_bytes);
             }
             (0x02, &[_, _, ref specific @ ..]) => {
-                self.specific = Specific::parse(self.key, specific)
+                self.specific = Specific::parse(self.key, specific);
             }
             _ => {}
         }

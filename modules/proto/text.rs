@@ -58,7 +58,8 @@ impl<const N: usize> Text<N> {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        // Only whole strings are ever appended, so the bytes are UTF-8 and the fallback is never taken.
+        // Only whole strings are ever appended, so the bytes are UTF-8 and the fallback is never
+        // taken.
         core::str::from_utf8(self.as_bytes()).unwrap_or("")
     }
 

@@ -3,8 +3,8 @@
 
 /// Writes parameter data into a buffer cut to the allocation length.
 ///
-/// What does not fit is dropped and still counted, so that the length fields of the answer are those of the whole
-/// answer whatever the initiator asked for (SPC-4 4.2.5.6).
+/// What does not fit is dropped and still counted, so that the length fields of the answer are
+/// those of the whole answer whatever the initiator asked for (SPC-4 4.2.5.6).
 pub struct Writer<'a> {
     out: &'a mut [u8],
     at: usize,

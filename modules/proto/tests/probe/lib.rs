@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The crate as the kernel compiles it, with its generic functions made concrete: compiled by
+//! `tests/no_panic.rs`, which then looks for calls into the panic machinery.
+#![no_std]
+#![deny(unsafe_code)]
+
+#[path = "../../mod.rs"]
+pub mod proto;
+
+use proto::cdb::{Decoded, ReportOpcodes};
+use proto::device_type::DeviceType;
+use proto::lun::AddrMethod;
+use proto::sense::Sense;
+use proto::text::Text;
+
+/// Both entries of the CDB parser, and the length that follows.
+pub fn cdb(cdb: &[u8]) -> Result<(Decoded, u64), Sense> {
+    proto::cdb::parse_for(DeviceType::Disk, cdb)?;
+    let decoded = proto::cdb::parse(cdb)?;
+    Ok((decoded, decoded.transfer.bytes(9)))
+}
+
+/// A range of blocks.
+pub fn range(lba: u64, blocks: u32, shift: u32, capacity: u64) -> Option<u64> {
+    proto::range::byte_range(lba, blocks, shift, capacity)
+        .ok()
+        .map(|range| range.len)
+}
+
+/// The opcode report, for some commands.
+pub fn opcodes(request: &ReportOpcodes, out: &mut [u8]) -> Result<usize, Sense> {
+    proto::opcodes_report::supported_opcodes(request, |op| op.opcode & 1 == 0, out)
+}
+
+/// REPORT LUNS of a list.
+pub fn luns(luns: &[u16], out: &mut [u8]) -> Result<usize, Sense> {
+    proto::lun::report_luns(0, 255, luns.iter().copied(), AddrMethod::Flat, out)
+}
+
+/// Inline text.
+pub fn text(piece: &str) -> (usize, bool) {
+    let mut text = Text::<64>::new();
+    let fits = text.push_str(piece).is_ok();
+    (text.as_str().len(), text.push_truncated(piece) == fits)
+}
+
+/// The management lexer.
+pub fn words(text: &str) -> usize {
+    let mut numbers: usize = 0;
+    for segment in proto::mgmt::segments(text) {
+        for word in proto::mgmt::words(segment) {
+            numbers = numbers.saturating_add(usize::from(proto::mgmt::number(word).is_ok()));
+        }
+    }
+    numbers
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Sense data against captured bytes, and back.
+
+mod common;
+
+use common::{answer, fixed, hex};
+use proto::sense::{FieldIn, Sense, SenseKey, Specific, DESCRIPTOR_MAX_LEN, FIXED_LEN, NAMED};
+
+#[test]
+fn fixed_format_is_as_captured() {
+    let cases = [
+        (
+            Sense::INVALID_OPCODE,
+            "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00",
+        ),
+        (
+            Sense::LBA_OUT_OF_RANGE,
+            "70 00 05 00 00 00 00 0a 00 00 00 00 21 00 00 00 00 00",
+        ),
+        (
+            Sense::LUN_NOT_SUPPORTED,
+            "70 00 05 00 00 00 00 0a 00 00 00 00 25 00 00 00 00 00",
+        ),
+        (
+            Sense::DATA_PHASE_ERROR,
+            "70 00 05 00 00 00 00 0a 00 00 00 00 49 00 00 00 00 00",
+        ),
+        (
+            Sense::MODE_PARAMETERS_CHANGED,
+            "70 00 06 00 00 00 00 0a 00 00 00 00 2a 01 00 00 00 00",
+        ),
+        (
+            Sense::MISCOMPARE,
+            "70 00 0e 00 00 00 00 0a 00 00 00 00 1d 00 00 00 00 00",
+        ),
+        (
+            Sense::invalid_field_in_cdb(2),
+            "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02",
+        ),
+        (
+            Sense::invalid_field_in_cdb_bit(1, 1),
+            "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c9 00 01",
+        ),
+        (
+            Sense::invalid_field_in_parameter_list(3),
+            "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 03",
+        ),
+        (
+            Sense::invalid_field_in_parameter_list_bit(4, 7),
+            "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 8f 00 04",
+        ),
+        (
+            Sense::MISCOMPARE.with_information(0x64),
+            "f0 00 0e 00 00 00 64 0a 00 00 00 00 1d 00 00 00 00 00",
+        ),
+        (
+            Sense::FORMAT_IN_PROGRESS.with_progress(0x8001),
+            "70 00 02 00 00 00 00 0a 00 00 00 00 04 04 00 80 80 01",
+        ),
+    ];
+    for (sense, bytes) in cases {
+        assert_eq!(fixed(sense), hex(bytes), "{sense:?}");
+    }
+}
+
+#[test]
+fn descriptor_format_is_as_captured() {
+    let cases = [
+        (Sense::LBA_OUT_OF_RANGE, "72 05 21 00 00 00 00 00"),
+        (
+            Sense::invalid_field_in_cdb(2),
+            "72 05 24 00 00 00 00 08 02 06 00 00 c0 00 02 00",
+        ),
+        (
+            Sense::MISCOMPARE.with_information(0x1_0000_0002),
+            "72 0e 1d 00 00 00 00 0c 00 0a 80 00 00 00 00 01 00 00 00 02",
+        ),
+    ];
+    for (sense, bytes) in cases {
+        let written = answer(64, |out| sense.write_descriptor(out));
+        assert_eq!(written, hex(bytes), "{sense:?}");
+        assert_eq!(answer(64, |out| sense.write(true, out)), written);
+    }
+}
+
+#[test]
+fn information_above_32_bits_is_not_valid_in_fixed_format() {
+    let written = fixed(Sense::READ_ERROR.with_information(1 << 32));
+    assert_eq!(
+        written,
+        hex("70 00 03 00 00 00 00 0a 00 00 00 00 11 00 00 00 00 00")
+    );
+}
+
+#[test]
+fn both_formats_read_back() {
+    for &(name, sense) in NAMED {
+        for sense in [sense, sense.with_information(7)] {
+            assert_eq!(Sense::parse(&fixed(sense)), Some(sense), "{name}");
+            let descriptor = answer(64, |out| sense.write_descriptor(out));
+            assert_eq!(Sense::parse(&descriptor), Some(sense), "{name}");
+        }
+    }
+    let pointing = Sense::invalid_field_in_parameter_list_bit(0x1234, 5).with_information(9);
+    assert_eq!(Sense::parse(&fixed(pointing)), Some(pointing));
+    let longest = answer(64, |out| pointing.write_descriptor(out));
+    assert_eq!(longest.len(), DESCRIPTOR_MAX_LEN);
+    assert_eq!(Sense::parse(&longest), Some(pointing));
+    assert_eq!(fixed(pointing).len(), FIXED_LEN);
+}
+
+#[test]
+fn foreign_sense_data_is_read_as_far_as_it_goes() {
+    assert_eq!(Sense::parse(&[]), None);
+    assert_eq!(Sense::parse(&hex("00 00 05")), None);
+    assert_eq!(
+        Sense::parse(&hex("70 00 05 00 00 00 00 06 00 00 00 00 20")),
+        None
+    );
+    // Without sense-key specific bytes.
+    let short = hex("70 00 05 00 00 00 00 06 00 00 00 00 20 00");
+    assert_eq!(Sense::parse(&short), Some(Sense::INVALID_OPCODE));
+    // Filemark and ILI bits beside the key, deferred.
+    let deferred = hex("f1 00 e3 00 00 00 05 0a 00 00 00 00 11 00 00 00 00 00");
+    assert_eq!(
+        Sense::parse(&deferred),
+        Some(Sense::READ_ERROR.with_information(5))
+    );
+    // A descriptor that runs past the end is left alone, the ones before it count.
+    let cut = hex("72 05 24 00 00 00 00 14 02 06 00 00 c0 00 02 00 00 0a 80 00 00");
+    assert_eq!(Sense::parse(&cut), Some(Sense::invalid_field_in_cdb(2)));
+    // An unknown descriptor is stepped over.
+    let unknown = hex("73 05 24 00 00 00 00 0c 80 02 aa bb 02 06 00 00 c9 00 01 00");
+    assert_eq!(
+        Sense::parse(&unknown),
+        Some(Sense::invalid_field_in_cdb_bit(1, 1))
+    );
+}
+
+#[test]
+fn named_codes_have_their_meaning() {
+    let unit_attention = |name: &str| {
+        NAMED
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, sense)| sense.key)
+    };
+    assert_eq!(
+        unit_attention("POWER_ON_RESET"),
+        Some(SenseKey::UnitAttention)
+    );
+    for &(name, sense) in NAMED {
+        let (asc, key) = (sense.asc, sense.key);
+        let expected = match asc {
+            0x28..=0x2F | 0x38 | 0x3F if asc != 0x27 => Some(SenseKey::UnitAttention),
+            0x27 => Some(SenseKey::DataProtect),
+            0x1A..=0x26 if asc != 0x1D => Some(SenseKey::IllegalRequest),
+            _ => None,
+        };
+        assert!(
+            expected.is_none_or(|expected| expected == key),
+            "{name}: {sense:?}"
+        );
+        assert_eq!(sense.specific, Specific::None, "{name}");
+    }
+    let Specific::Field { place, .. } = Sense::invalid_field_in_cdb(0).specific else {
+        panic!("no field pointer");
+    };
+    assert_eq!(place, FieldIn::Cdb);
+}

@@ -74,7 +74,7 @@ pub(crate) fn execute(tasks: &[Task<'_>], machine: &mut impl Machine) -> Report 
 
 fn failure(task: &Task<'_>, trouble: Trouble) -> Failure {
     let (path, data) = match task.action {
-        Action::Modprobe { module, params } => (format!("module {module}"), params.join(" ")),
+        Action::Modprobe { module, params } => (format!("modprobe {module}"), params.join(" ")),
         Action::CreateFile { path, size } => (path.clone(), format!("{size} bytes")),
         Action::Write { path, data } => (format!("{}/{path}", board_profile::SYSFS_ROOT), data.clone()),
     };
@@ -142,6 +142,8 @@ mod tests {
         let expected =
             ["attribute a/comment", "lun t/0", "group of lun 0"].map(|object| (object, "device a"));
         assert_eq!(skipped, expected);
+        let sentence = "not tried without device a: attribute a/comment, lun t/0, group of lun 0";
+        assert_eq!(report.skipped_sentences(), [sentence]);
     }
 
     #[test]

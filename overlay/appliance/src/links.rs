@@ -3,7 +3,7 @@
 
 use crate::block::{self, Block};
 use crate::root::{self, Root};
-use crate::uevent::Uevents;
+use crate::uevent::{self, Uevents};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -114,23 +114,34 @@ pub(crate) fn refresh(root: &Root) -> io::Result<Links> {
 }
 
 /// Keeps the links right until all partitions in `labels` have one; returns those that do not at the deadline.
+/// Where they are not there at once, the drivers that the machine's devices ask for are loaded: one may bring them.
 pub(crate) fn wait(root: &Root, labels: &[String], limit: Duration) -> io::Result<Vec<String>> {
     let deadline = Instant::now() + limit;
     let mut events = Uevents::open()?;
+    let mut missing = missing_labels(root, labels)?;
+    if !missing.is_empty() && !limit.is_zero() {
+        uevent::load_drivers_of_present_devices(root);
+        missing = missing_labels(root, labels)?;
+    }
     loop {
-        let links = refresh(root)?;
-        let missing: Vec<String> = labels.iter().filter(|label| !links.has_label(label)).cloned().collect();
         let left = deadline.saturating_duration_since(Instant::now());
         if missing.is_empty() || left.is_zero() {
             return Ok(missing);
         }
         events.next_block_change(Some(left))?;
+        missing = missing_labels(root, labels)?;
     }
 }
 
-/// Keeps the links right for ever.
+fn missing_labels(root: &Root, labels: &[String]) -> io::Result<Vec<String>> {
+    let links = refresh(root)?;
+    Ok(labels.iter().filter(|label| !links.has_label(label)).cloned().collect())
+}
+
+/// Keeps the links right for ever, and loads the drivers of what is there and of what is plugged in.
 pub(crate) fn follow(root: &Root) -> io::Result<()> {
     let mut events = Uevents::open()?;
+    uevent::load_drivers_of_present_devices(root);
     loop {
         refresh(root)?;
         events.next_block_change(None)?;

@@ -51,8 +51,7 @@ impl Linux<'_> {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let message = said.lines().last().unwrap_or("modprobe failed without a word").trim().to_string();
+        let message = last_words(&output.stderr);
         let advice = format!(
             "see `dmesg` for the kernel's reason; `find /lib/modules -name '{module}.ko*'` tells whether the image has it"
         );
@@ -122,6 +121,13 @@ impl Linux<'_> {
         let result = settled(|| fs::read_to_string(&cell), std::thread::sleep);
         result.map_err(|error| trouble(&error, "it failed in the background", write_advice(path, &error)))
     }
+}
+
+/// The last line that a program said, without its name.
+pub(crate) fn last_words(stderr: &[u8]) -> String {
+    let said = String::from_utf8_lossy(stderr);
+    let line = said.lines().last().unwrap_or("it failed without a word").trim();
+    line.strip_prefix("modprobe: ").unwrap_or(line).to_string()
 }
 
 fn make_sparse(place: &Path, size: u64) -> io::Result<()> {

@@ -81,8 +81,8 @@ fn load(root: &Root, profile: &str, json: bool) -> u8 {
     for failure in &report.failures {
         eprintln!("appliance: {failure}");
     }
-    for skipped in &report.skipped {
-        eprintln!("appliance: {}: not tried, it needs {}", skipped.object, skipped.because_of);
+    for sentence in report.skipped_sentences() {
+        eprintln!("appliance: {sentence}");
     }
     for note in &report.notes {
         eprintln!("appliance: note: {note}");
@@ -118,7 +118,12 @@ fn links(root: &Root, mode: LinksMode) -> u8 {
         LinksMode::Follow => links::follow(root).map(|()| vec![]),
         LinksMode::Wait { labels, limit } => links::wait(root, &labels, limit).map(|missing| {
             let seconds = limit.as_secs();
-            missing.iter().map(|label| format!("no partition `{label}` after {seconds} s")).collect()
+            let message = format!("no partition {} after {seconds} s", missing.join(", "));
+            if missing.is_empty() {
+                vec![]
+            } else {
+                vec![message]
+            }
         }),
     };
     complain(missing.unwrap_or_else(|error| vec![format!("links: {error}")]))

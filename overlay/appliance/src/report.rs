@@ -140,6 +140,17 @@ impl Report {
         self
     }
 
+    /// What was not tried, in one sentence for each failure that it goes back to.
+    pub(crate) fn skipped_sentences(&self) -> Vec<String> {
+        let sentence = |failure: &Failure| {
+            let of_this = self.skipped.iter().filter(|skipped| skipped.because_of == failure.object);
+            let objects: Vec<&str> = of_this.map(|skipped| skipped.object.as_str()).collect();
+            let listed = shortened(&objects);
+            (!objects.is_empty()).then(|| format!("not tried without {}: {listed}", failure.object))
+        };
+        self.failures.iter().filter_map(sentence).collect()
+    }
+
     /// The last line of a boot.
     pub(crate) fn verdict(&self) -> String {
         let mut words = match (self.state, self.objects) {
@@ -159,7 +170,7 @@ impl Report {
     }
 }
 
-/// A list that fits a console line; `appliance status` has the whole.
+/// A list that fits a console line; the report has the whole.
 fn shortened(names: &[&str]) -> String {
     const SHOWN: usize = 4;
     let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");

@@ -130,12 +130,15 @@ fn size(bytes: u64) -> String {
 }
 
 fn load_text(report: &Report) -> String {
-    let mut text = format!("Last load: {} of {} objects.\n", report.up, report.objects);
+    let mut text = match report.state {
+        State::Unusable => "Last load: the profile was not loaded.\n".to_string(),
+        _ => format!("Last load: {} of {} objects.\n", report.up, report.objects),
+    };
     for failure in &report.failures {
         text.push_str(&format!("{failure}\n"));
     }
-    for skipped in &report.skipped {
-        text.push_str(&format!("{}: not tried, it needs {}\n", skipped.object, skipped.because_of));
+    for sentence in report.skipped_sentences() {
+        text.push_str(&format!("{sentence}\n"));
     }
     for note in &report.notes {
         text.push_str(&format!("note: {note}\n"));

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel's announcements of devices, and the loading of drivers for those that a driver waits for.
 
+use crate::root::{self, Root};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{self, netlink, AddressFamily, RecvFlags, SocketFlags, SocketType};
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -108,6 +111,23 @@ impl<'a> Uevent<'a> {
     }
 }
 
+/// Loads the drivers that devices which are there already ask for, as far as the image carries them.
+pub(crate) fn load_drivers_of_present_devices(root: &Root) {
+    let mut aliases = BTreeSet::new();
+    collect_aliases(&root.at("/sys/devices"), &mut aliases);
+    load_drivers(&aliases);
+}
+
+/// What all devices below a folder ask for. The tree of devices has no loops but by links, which are not followed.
+fn collect_aliases(folder: &Path, aliases: &mut BTreeSet<String>) {
+    aliases.extend(root::first_line(&folder.join("modalias")));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect_aliases(&entry.path(), aliases);
+        }
+    }
+}
+
 /// Most devices have no driver in a small image, which is no error.
 fn load_drivers(aliases: &BTreeSet<String>) {
     if aliases.is_empty() {
@@ -122,6 +142,22 @@ fn load_drivers(aliases: &BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn present_devices_are_asked_wherever_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        for (device, alias) in
+            [("pci0/0000:00:02.0", "pci:v1"), ("pci0/bridge/virtio1", "virtio:d2"), ("virtual", "")]
+        {
+            let device = folder.path().join(device);
+            fs::create_dir_all(&device).unwrap();
+            fs::write(device.join("modalias"), format!("{alias}\n")).unwrap();
+        }
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("pci0/loop")).unwrap();
+        let mut aliases = BTreeSet::new();
+        collect_aliases(folder.path(), &mut aliases);
+        assert_eq!(aliases.into_iter().collect::<Vec<_>>(), ["pci:v1", "virtio:d2"]);
+    }
 
     #[test]
     fn announcements_are_understood() {

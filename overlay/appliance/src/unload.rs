@@ -3,6 +3,7 @@
 //!
 //! The modules take their own configuration down when they go, with the last flush of every backing store.
 
+use crate::machine;
 use crate::root::{self, Root};
 use board_profile::SYSFS_ROOT;
 use std::process::Command;
@@ -40,8 +41,7 @@ fn remove(modprobe: &str, module: &str) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().last().unwrap_or("modprobe failed without a word").trim().to_string())
+    Err(machine::last_words(&output.stderr))
 }
 
 #[cfg(test)]

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A command on its way through the core: a type for each state, so that no step can be left out or done twice.
+//!
+//! `Command<Received>` → [`Command::decode`] → `Command<Decoded>` → [`Command::admit`] → `Command<Admitted>` → the
+//! device. Every state ends in [`Command::finish`], which consumes the command.
+
+use crate::kapi::cmnd::{Cmnd, Completion, Direction};
+use crate::kapi::livemap::Live;
+use crate::kapi::workq::Carrier;
+use crate::nexus::Nexus;
+use crate::proto::cdb;
+use crate::proto::opcode;
+use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
+use crate::proto::status::Status;
+
+/// Came in; its CDB was not looked at.
+pub struct Received(());
+/// Its CDB is understood.
+pub struct Decoded(cdb::Decoded);
+/// Nothing but the device decides how it ends.
+pub struct Admitted(cdb::Decoded);
+
+/// A command for a logical unit that exists. Dropped unfinished, it answers that the target failed.
+pub struct Command<S> {
+    cmnd: Cmnd,
+    nexus: Live<Nexus>,
+    state: S,
+}
+
+/// How a command ends.
+#[derive(Clone, Copy)]
+pub enum Outcome {
+    /// GOOD, and so many bytes of data went over.
+    Good(u64),
+    /// CHECK CONDITION with this sense.
+    Check(Sense),
+    /// Another status, without data.
+    Status(Status),
+}
+
+impl From<Sense> for Outcome {
+    fn from(sense: Sense) -> Self {
+        Self::Check(sense)
+    }
+}
+
+/// Lets a function that answers with data use `?` on what is refused.
+impl From<Result<usize, Sense>> for Outcome {
+    fn from(result: Result<usize, Sense>) -> Self {
+        match result {
+            Ok(n) => Self::Good(n as u64),
+            Err(sense) => Self::Check(sense),
+        }
+    }
+}
+
+impl<S> Command<S> {
+    /// The initiator's view: buffer, direction, CDB.
+    pub fn cmnd(&self) -> &Cmnd {
+        &self.cmnd
+    }
+
+    /// The I_T_L nexus that it came over.
+    pub fn nexus(&self) -> &Nexus {
+        &self.nexus
+    }
+
+    /// Writes `bytes` to the start of the initiator's buffer, as far as they fit; an outcome for the bytes that did.
+    pub fn respond(&self, bytes: &[u8]) -> Outcome {
+        Outcome::Good(self.cmnd.copy_to_buffer(0, bytes) as u64)
+    }
+
+    /// Ends the command: the one place in the core where one does.
+    pub fn finish(self, outcome: Outcome) {
+        finish(self.cmnd, self.nexus.descriptor_sense(), outcome);
+    }
+}
+
+/// Ends a command that reached no logical unit, or that leaves [`Command::finish`].
+pub(crate) fn finish(cmnd: Cmnd, descriptor: bool, outcome: Outcome) {
+    let len = cmnd.buffer_len();
+    match outcome {
+        Outcome::Good(bytes) => {
+            let used = u32::try_from(bytes).unwrap_or(u32::MAX).min(len);
+            cmnd.done(Completion { status: Status::Good as u8, resid: len - used, sense: &[] });
+        }
+        Outcome::Status(status) => cmnd.done(Completion { status: status as u8, resid: len, sense: &[] }),
+        Outcome::Check(sense) => {
+            let mut buf = [0; DESCRIPTOR_MAX_LEN];
+            let n = sense.write(descriptor, &mut buf);
+            let sense = buf.get(..n).unwrap_or(&buf);
+            cmnd.done(Completion { status: Status::CheckCondition as u8, resid: len, sense });
+        }
+    }
+}
+
+impl Command<Received> {
+    /// A command that arrived over `nexus`.
+    pub(crate) fn new(cmnd: Cmnd, nexus: Live<Nexus>) -> Self {
+        Self { cmnd, nexus, state: Received(()) }
+    }
+
+    /// Understands the CDB, or ends the command with what is wrong with it.
+    pub(crate) fn decode(self) -> Option<Command<Decoded>> {
+        match cdb::parse_for(self.nexus.device().device_type(), self.cmnd.cdb()) {
+            Ok(decoded) => Some(Command { cmnd: self.cmnd, nexus: self.nexus, state: Decoded(decoded) }),
+            Err(sense) => {
+                self.finish(sense.into());
+                None
+            }
+        }
+    }
+}
+
+impl Command<Decoded> {
+    /// What was asked.
+    pub(crate) fn decoded(&self) -> &cdb::Decoded {
+        &self.state.0
+    }
+
+    /// The gate: what forbids a command before its device sees it.
+    pub(crate) fn admit(self) -> Option<Command<Admitted>> {
+        match self.objection() {
+            None => Some(Command { cmnd: self.cmnd, nexus: self.nexus, state: Admitted(self.state.0) }),
+            Some(sense) => {
+                self.finish(sense.into());
+                None
+            }
+        }
+    }
+
+    /// In the standard's order of precedence: a unit attention, then what the CDB says against the nexus, then data.
+    fn objection(&self) -> Option<Sense> {
+        let op = self.state.0.op;
+        if !op.passes_ua() {
+            if let Some(sense) = self.nexus.unit_attentions().take() {
+                return Some(sense);
+            }
+        }
+        if op.is_write() && self.nexus.is_read_only() {
+            return Some(Sense::WRITE_PROTECTED);
+        }
+        self.data_mismatch()
+    }
+
+    /// The initiator's buffer must go the command's way, and hold all that a command writes: half of what it names must
+    /// not be written. A read into a smaller buffer is delivered as far as it fits.
+    fn data_mismatch(&self) -> Option<Sense> {
+        let bytes = self.state.0.transfer.bytes(self.nexus.device().block_shift());
+        if bytes == 0 {
+            return None;
+        }
+        match (self.state.0.transfer.direction, self.cmnd.direction()) {
+            (opcode::Direction::None, _) => None,
+            (opcode::Direction::In, Direction::In) => None,
+            (opcode::Direction::Out, Direction::Out) => {
+                (u64::from(self.cmnd.buffer_len()) < bytes).then_some(Sense::INVALID_FIELD_IN_CDB)
+            }
+            // A command whose answer may be empty needs no buffer.
+            (opcode::Direction::In, Direction::None) if self.state.0.transfer.unit == cdb::Unit::Bytes => None,
+            _ => Some(Sense::DATA_PHASE_ERROR),
+        }
+    }
+}
+
+impl Command<Admitted> {
+    /// What was asked.
+    #[inline]
+    pub fn decoded(&self) -> &cdb::Decoded {
+        &self.state.0
+    }
+}
+
+impl Carrier for Command<Admitted> {
+    type Rest = (Live<Nexus>, cdb::Decoded);
+
+    fn split(self) -> (Cmnd, Self::Rest) {
+        (self.cmnd, (self.nexus, self.state.0))
+    }
+
+    fn join(cmnd: Cmnd, (nexus, decoded): Self::Rest) -> Self {
+        Self { cmnd, nexus, state: Admitted(decoded) }
+    }
+}

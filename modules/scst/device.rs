@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Devices and the handlers that make them.
+
+use kernel::prelude::*;
+use kernel::str::CStr;
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use crate::command::{Admitted, Command};
+use crate::kapi::sysfs::{Attr, Attributes, Dir};
+use crate::name::Name;
+use crate::proto::device_type::DeviceType;
+
+/// Commands that one nexus takes at once unless somebody says otherwise.
+pub const DEFAULT_TGT_DEV_COMMANDS: u32 = 64;
+
+/// What a handler's device does. [`Attributes`] are its files in `devices/<name>/`.
+///
+/// Its code must stay loaded until [`crate::core::Core::unregister_handler`] has returned.
+pub trait DeviceOps: Attributes {
+    /// The peripheral device type.
+    fn device_type(&self) -> DeviceType;
+
+    /// log2 of the bytes of a logical block; 0 for a device that has none.
+    fn block_shift(&self) -> u32;
+
+    /// The device refuses writes.
+    fn is_read_only(&self) -> bool;
+
+    /// D_SENSE of the control mode page.
+    fn descriptor_sense(&self) -> bool;
+
+    /// Carries a command out and finishes it, here or later. Called in the submitter's context, which may hold locks of
+    /// a file system above: must not wait for other commands, nor allocate in a way that starts I/O.
+    fn exec(&self, cmd: Command<Admitted>);
+
+    /// A LUN that showed the device has gone, and its commands have ended: what was acknowledged must be on stable
+    /// storage when this returns. Sleeps.
+    fn detached(&self);
+
+    /// The handler's own files.
+    fn attrs(&self) -> &'static [Attr];
+}
+
+/// A kind of virtual device, as a directory in `handlers/`.
+pub trait Handler: Send + Sync {
+    /// The directory's name.
+    fn name(&self) -> &'static CStr;
+
+    /// The type of its devices.
+    fn device_type(&self) -> DeviceType;
+
+    /// Handlers of one family delete each other's devices.
+    fn family(&self) -> &'static str;
+
+    /// The creation parameters, comma-separated, in the order in which the help shows them.
+    fn parameters(&self) -> &'static str;
+
+    /// Makes a device. Called in the context of the process that named its backing store, with no lock held.
+    fn create(&self, request: &Create<'_>) -> Result<Arc<dyn DeviceOps>>;
+}
+
+/// What `add_device` asks for.
+pub struct Create<'a> {
+    /// The device's name.
+    pub name: &'a str,
+    /// `name=value` pairs, still as text.
+    pub params: crate::proto::mgmt::Segments<'a>,
+    /// Upper half of the number that default identities are made from.
+    pub setup_id: u32,
+}
+
+/// A device: what its handler made, and its place in the tree.
+#[pin_data]
+pub struct Device {
+    name: Name,
+    handler: &'static CStr,
+    ops: Arc<dyn DeviceOps>,
+    /// Constant during a device's life, and read for every command.
+    device_type: DeviceType,
+    block_shift: u32,
+    /// Taken out when the device goes: the directory's files refer to the device.
+    #[pin]
+    dirs: Mutex<Option<DeviceDirs>>,
+}
+
+/// The directories of a device. Dropped in this order: `exported` is inside `dir`.
+pub(crate) struct DeviceDirs {
+    pub(crate) exported: Dir,
+    pub(crate) dir: Dir,
+    /// Number of the next `exportN` link.
+    pub(crate) next_export: u32,
+}
+
+impl Device {
+    /// A device that is in no directory yet.
+    pub(crate) fn new(name: Name, handler: &'static CStr, ops: Arc<dyn DeviceOps>) -> Result<Arc<Self>> {
+        let (device_type, block_shift) = (ops.device_type(), ops.block_shift());
+        Arc::pin_init(
+            try_pin_init!(Self {
+                name,
+                handler,
+                ops,
+                device_type,
+                block_shift,
+                dirs <- new_mutex!(None),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The name in `devices/`.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Its handler's name.
+    pub fn handler(&self) -> &'static CStr {
+        self.handler
+    }
+
+    /// What the handler made.
+    #[inline]
+    pub fn ops(&self) -> &dyn DeviceOps {
+        &*self.ops
+    }
+
+    /// Another reference to what the handler made.
+    pub(crate) fn ops_arc(&self) -> Arc<dyn DeviceOps> {
+        self.ops.clone()
+    }
+
+    /// The peripheral device type.
+    #[inline]
+    pub fn device_type(&self) -> DeviceType {
+        self.device_type
+    }
+
+    /// log2 of the bytes of a logical block.
+    #[inline]
+    pub fn block_shift(&self) -> u32 {
+        self.block_shift
+    }
+
+    /// The device refuses writes.
+    #[inline]
+    pub fn is_read_only(&self) -> bool {
+        self.ops.is_read_only()
+    }
+
+    pub(crate) fn dirs(&self) -> &Mutex<Option<DeviceDirs>> {
+        &self.dirs
+    }
+}

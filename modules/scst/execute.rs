@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! From the transport to the device: the path of every command, and those that the core answers itself.
+
+use kernel::prelude::*;
+
+use crate::command::{finish, Command, Decoded, Outcome, Received};
+use crate::kapi::cmnd::Cmnd;
+use crate::kapi::noio::NoIo;
+use crate::proto::cdb::{self, Command as Cdb};
+use crate::proto::device_type::DeviceType;
+use crate::proto::lun::{self, AddrMethod};
+use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
+use crate::proto::inquiry;
+use crate::target::Session;
+
+/// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait.
+pub fn submit(session: &Session, cmnd: Cmnd) {
+    let nexus = u32::try_from(cmnd.lun()).ok().and_then(|lun| session.luns.get(lun));
+    let Some(nexus) = nexus else { return no_such_lun(session, cmnd) };
+    let Some(cmd) = Command::<Received>::new(cmnd, nexus).decode() else { return };
+    if let Some(outcome) = answer(session, &cmd) {
+        return cmd.finish(outcome);
+    }
+    let Some(cmd) = cmd.admit() else { return };
+    // The device outlives the command, which holds the nexus; the borrow cannot say so.
+    let device = cmd.nexus().device().clone();
+    device.ops().exec(cmd);
+}
+
+/// The commands whose answer is the nexus's or the session's, not the device's. A pending unit attention does not stop
+/// them: each of them passes it, or reports it.
+fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
+    match cmd.decoded().command {
+        Cdb::ReportLuns { select, alloc_len } => {
+            cmd.nexus().unit_attentions().forget(Sense::REPORTED_LUNS_CHANGED);
+            Some(report_luns(session, cmd.cmnd(), select, alloc_len))
+        }
+        Cdb::RequestSense { desc, alloc_len } => {
+            let sense = cmd.nexus().unit_attentions().take()?;
+            Some(sense_data(cmd.cmnd(), &sense, desc, alloc_len))
+        }
+        _ => None,
+    }
+}
+
+/// What a LUN that does not exist answers (SAM-5 4.6.4, SPC-4 6.6.1).
+fn no_such_lun(session: &Session, cmnd: Cmnd) {
+    let outcome = match cdb::parse_for(DeviceType::Disk, cmnd.cdb()).map(|d| d.command) {
+        Ok(Cdb::Inquiry { evpd: false, alloc_len, .. }) => {
+            let mut data = [0; 64];
+            let n = inquiry::no_such_lun(cut(&mut data, alloc_len));
+            Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64)
+        }
+        Ok(Cdb::ReportLuns { select, alloc_len }) => report_luns(session, &cmnd, select, alloc_len),
+        Ok(Cdb::RequestSense { desc, alloc_len }) => {
+            sense_data(&cmnd, &Sense::LUN_NOT_SUPPORTED, desc, alloc_len)
+        }
+        _ => Outcome::Check(Sense::LUN_NOT_SUPPORTED),
+    };
+    finish(cmnd, false, outcome);
+}
+
+/// Bytes of the first piece of REPORT LUNS data, enough for 31 LUNs without an allocation.
+const LUNS_INLINE: usize = 256;
+
+fn report_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Outcome {
+    let _scope = NoIo::enter();
+    let Ok(luns) = session.lun_list() else { return Outcome::Status(crate::proto::status::Status::Busy) };
+    let write = |out: &mut [u8]| {
+        lun::report_luns(select, alloc_len, luns.iter().copied(), AddrMethod::Peripheral, out)
+    };
+    let want = luns.len().saturating_mul(8).saturating_add(8).min(alloc_len as usize);
+    if want <= LUNS_INLINE {
+        let mut data = [0; LUNS_INLINE];
+        return match write(cut(&mut data, alloc_len)) {
+            Ok(n) => Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64),
+            Err(sense) => sense.into(),
+        };
+    }
+    let Ok(mut data) = KVVec::from_elem(0u8, want, GFP_KERNEL) else {
+        return Outcome::Status(crate::proto::status::Status::Busy);
+    };
+    match write(&mut data) {
+        Ok(n) => Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64),
+        Err(sense) => sense.into(),
+    }
+}
+
+/// Sense data as the answer of REQUEST SENSE, in the format that the command asks for.
+fn sense_data(cmnd: &Cmnd, sense: &Sense, desc: bool, alloc_len: u32) -> Outcome {
+    let mut data = [0; DESCRIPTOR_MAX_LEN];
+    let n = sense.write(desc, &mut data);
+    let data = data.get(..n).unwrap_or(&[]);
+    let n = data.len().min(alloc_len as usize);
+    Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64)
+}
+
+/// The part of `buf` that an allocation length leaves.
+pub fn cut(buf: &mut [u8], alloc_len: u32) -> &mut [u8] {
+    let n = buf.len().min(alloc_len as usize);
+    buf.get_mut(..n).unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A file or block device as a backing store, through the page cache.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+
+use kernel::bindings as c;
+use kernel::error::{from_err_ptr, to_result};
+use kernel::prelude::*;
+use kernel::str::CStr;
+
+use super::bindings;
+use super::cmnd::Cmnd;
+
+/// Segments that one call into the file system carries; 1 KiB of stack.
+const BATCH: usize = 64;
+
+/// Which way a transfer goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// From the store into the initiator's buffer.
+    Read,
+    /// From the initiator's buffer into the store.
+    Write,
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// An open regular file or block device.
+///
+/// # Invariants
+///
+/// Owns one reference of an open file.
+pub struct File(NonNull<c::file>);
+
+// SAFETY: A `struct file` opened without a user's descriptor may be used from any thread.
+unsafe impl Send for File {}
+// SAFETY: As above; positions are passed with each call.
+unsafe impl Sync for File {}
+
+impl File {
+    /// Opens `path` in the caller's own name space: to be called in the context of the process that named it, as kernel
+    /// threads have a root of their own that is empty. Does not wait for the other end of a FIFO: what is neither a
+    /// regular file nor a block device is refused (`EINVAL`).
+    pub fn open(path: &CStr, access: Access) -> Result<Self> {
+        let access = match access {
+            Access::ReadOnly => c::O_RDONLY,
+            Access::ReadWrite => c::O_RDWR,
+        };
+        // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting.
+        let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK) as i32;
+        // SAFETY: The path is a C string.
+        let file = from_err_ptr(unsafe { c::filp_open(path.as_ptr().cast(), flags, 0) }).map_err(refused)?;
+        // INVARIANT: The reference is the one that `filp_open` made.
+        let file = Self(NonNull::new(file).ok_or(ENOENT)?);
+        // SAFETY: The file is open.
+        let kind = unsafe { bindings::scst_helper_file_mode_type(file.0.as_ptr()) } as u32;
+        if kind == c::S_IFREG || kind == c::S_IFBLK {
+            Ok(file)
+        } else {
+            Err(EINVAL)
+        }
+    }
+
+    /// Bytes in the file, or on the device.
+    pub fn size(&self) -> u64 {
+        // SAFETY: The file is open.
+        unsafe { bindings::scst_helper_file_size(self.0.as_ptr()) }.max(0) as u64
+    }
+
+    /// Moves `len` bytes between the start of the command's buffer and offset `pos` of the file. Returns the bytes
+    /// moved, which are fewer only at the end of the buffer or of the file. Sleeps.
+    pub fn transfer(&self, cmnd: &Cmnd, way: Transfer, pos: u64, len: u64) -> Result<u64> {
+        let mut at = c::loff_t::try_from(pos).map_err(|_| EINVAL)?;
+        let mut segments = cmnd.segments();
+        let mut moved: u64 = 0;
+        while moved < len {
+            let mut table: [c::bio_vec; BATCH] = [const { pin_init::zeroed() }; BATCH];
+            let (used, bytes) = segments.fill(&mut table, len.saturating_sub(moved));
+            let table = table.get(..used).unwrap_or(&[]);
+            let done = self.batch(way, table, bytes, &mut at)?;
+            moved = moved.saturating_add(done);
+            if done < bytes || bytes == 0 {
+                break;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// One batch of segments; short reads and writes are continued until the file gives no more.
+    fn batch(&self, way: Transfer, table: &[c::bio_vec], bytes: u64, at: &mut c::loff_t) -> Result<u64> {
+        let mut iter = MaybeUninit::<c::iov_iter>::uninit();
+        let source = match way {
+            Transfer::Read => c::ITER_DEST,
+            Transfer::Write => c::ITER_SOURCE,
+        };
+        // SAFETY: `table` describes pages that stay while the command is ours, which the caller borrows.
+        unsafe { c::iov_iter_bvec(iter.as_mut_ptr(), source, table.as_ptr(), table.len(), bytes as usize) };
+        let mut moved: u64 = 0;
+        while moved < bytes {
+            // SAFETY: The iterator is initialised, the file open, the position ours.
+            let n = unsafe {
+                match way {
+                    Transfer::Read => c::vfs_iter_read(self.0.as_ptr(), iter.as_mut_ptr(), at, 0),
+                    Transfer::Write => c::vfs_iter_write(self.0.as_ptr(), iter.as_mut_ptr(), at, 0),
+                }
+            };
+            match u64::try_from(n) {
+                Ok(0) => break,
+                Ok(n) => moved = moved.saturating_add(n),
+                Err(_) => return Err(Error::from_errno(n as i32)),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Reads into `into` from offset `pos` on. Returns the bytes read, which are fewer only at the end of the file.
+    /// Sleeps.
+    pub fn read_at(&self, pos: u64, into: &mut [u8]) -> Result<usize> {
+        let mut at = c::loff_t::try_from(pos).map_err(|_| EINVAL)?;
+        let mut read: usize = 0;
+        while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            // SAFETY: The file is open, the rest is writable, the position ours.
+            let n = unsafe { c::kernel_read(self.0.as_ptr(), rest.as_mut_ptr().cast(), rest.len(), &mut at) };
+            match usize::try_from(n) {
+                Ok(0) => break,
+                Ok(n) => read = read.saturating_add(n),
+                Err(_) => return Err(Error::from_errno(n as i32)),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Brings `len` bytes from `pos` on, and what is needed to find them again, onto stable storage. Sleeps.
+    pub fn sync_range(&self, pos: u64, len: u64) -> Result {
+        let Some(behind_first) = len.checked_sub(1) else { return Ok(()) };
+        let last = pos.saturating_add(behind_first).min(i64::MAX as u64);
+        // SAFETY: The file is open. Not a data-only sync: a file that has grown must be found with its new size.
+        to_result(unsafe { c::vfs_fsync_range(self.0.as_ptr(), pos.min(last) as i64, last as i64, 0) })
+    }
+
+    /// Brings the whole file onto stable storage. Sleeps.
+    pub fn sync(&self) -> Result {
+        self.sync_range(0, u64::MAX)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant.
+        unsafe { c::filp_close(self.0.as_ptr(), ptr::null_mut()) };
+    }
+}
+
+/// A directory cannot be opened for writing, a socket not at all: neither is a file to serve.
+#[cold]
+fn refused(error: Error) -> Error {
+    match error {
+        EISDIR | ENXIO => EINVAL,
+        other => other,
+    }
+}

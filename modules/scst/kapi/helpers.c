@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Real functions for what C inlines; see helpers.h. */
+#include <linux/blk-mq.h>
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/scatterlist.h>
+#include <linux/workqueue.h>
+#include "helpers.h"
+
+#define H(type, name, args, ...) \
+	type scst_helper_##name args { __VA_ARGS__; } \
+	EXPORT_SYMBOL_GPL(scst_helper_##name)
+
+H(void *, cmd_priv, (struct scsi_cmnd *cmd), return scsi_cmd_priv(cmd));
+H(u32, blk_mq_unique_tag, (struct scsi_cmnd *cmd), return blk_mq_unique_tag(scsi_cmd_to_rq(cmd)));
+H(int, add_host, (struct Scsi_Host *host, struct device *dev), return scsi_add_host(host, dev));
+H(bool, percpu_ref_tryget_live, (struct percpu_ref *ref), return percpu_ref_tryget_live(ref));
+H(void, percpu_ref_put, (struct percpu_ref *ref), percpu_ref_put(ref));
+H(unsigned int, memalloc_noio_save, (void), return memalloc_noio_save());
+H(void, memalloc_noio_restore, (unsigned int flags), memalloc_noio_restore(flags));
+H(loff_t, file_size, (struct file *file), return i_size_read(file->f_mapping->host));
+H(int, file_mode_type, (struct file *file), return file_inode(file)->i_mode & S_IFMT);
+H(u32, bdev_logical_block_size, (struct block_device *bdev), return bdev_logical_block_size(bdev));
+H(u32, bdev_physical_block_size, (struct block_device *bdev), return bdev_physical_block_size(bdev));
+H(u32, bdev_io_opt, (struct block_device *bdev), return bdev_io_opt(bdev));
+H(u64, bdev_nr_bytes, (struct block_device *bdev), return bdev_nr_bytes(bdev));
+H(bool, bdev_write_cache, (struct block_device *bdev), return bdev_write_cache(bdev));
+H(bool, bdev_read_only, (struct block_device *bdev), return bdev_read_only(bdev));
+H(u32, bdev_max_discard_sectors, (struct block_device *bdev), return bdev_max_discard_sectors(bdev));
+H(u32, bdev_dma_alignment, (struct block_device *bdev), return bdev_dma_alignment(bdev));
+H(void, init_work, (struct work_struct *work, work_func_t fn), INIT_WORK(work, fn));
+H(void, device_set_name, (struct device *dev, const char *name), dev_set_name(dev, "%s", name));
+H(struct file *, bdev_file_open_excl, (const char *path, bool writable, void *holder),
+  return bdev_file_open_by_path(path, BLK_OPEN_READ | (writable ? BLK_OPEN_WRITE : 0), holder, NULL));
+H(struct kobject *, kernel_kobj, (void), return kernel_kobj);
+H(struct page *, sg_page, (struct scatterlist *sg), return sg_page(sg));
+H(struct scatterlist *, sg_next, (struct scatterlist *sg), return sg_next(sg));
+H(void, sysfs_attr_init, (struct attribute *attr), sysfs_attr_init(attr));
+H(int, xa_insert, (struct xarray *xa, unsigned long index, void *entry, gfp_t gfp),
+  return xa_insert(xa, index, entry, gfp));

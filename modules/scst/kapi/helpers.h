@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What Rust sees of the SCSI midlayer beyond include/scsi/ itself: the functions there that C inlines, as real ones,
+ * and the few of other headers that the kernel crate does not wrap. One line each, no logic.
+ */
+#ifndef SCST_KAPI_HELPERS_H
+#define SCST_KAPI_HELPERS_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/fs.h>
+#include <linux/percpu-refcount.h>
+#include <linux/sched/mm.h>
+#include <linux/uio.h>
+#include <scsi/scsi.h>
+#include <scsi/scsi_cmnd.h>
+#include <scsi/scsi_dbg.h>
+#include <scsi/scsi_device.h>
+#include <scsi/scsi_host.h>
+#include <scsi/scsi_tcq.h>
+#include <scsi/scsi_eh.h>
+
+void *scst_helper_cmd_priv(struct scsi_cmnd *cmd);
+u32 scst_helper_blk_mq_unique_tag(struct scsi_cmnd *cmd);
+int scst_helper_add_host(struct Scsi_Host *host, struct device *dev);
+bool scst_helper_percpu_ref_tryget_live(struct percpu_ref *ref);
+void scst_helper_percpu_ref_put(struct percpu_ref *ref);
+unsigned int scst_helper_memalloc_noio_save(void);
+void scst_helper_memalloc_noio_restore(unsigned int flags);
+loff_t scst_helper_file_size(struct file *file);
+int scst_helper_file_mode_type(struct file *file);
+u32 scst_helper_bdev_logical_block_size(struct block_device *bdev);
+u32 scst_helper_bdev_physical_block_size(struct block_device *bdev);
+u32 scst_helper_bdev_io_opt(struct block_device *bdev);
+u64 scst_helper_bdev_nr_bytes(struct block_device *bdev);
+bool scst_helper_bdev_write_cache(struct block_device *bdev);
+bool scst_helper_bdev_read_only(struct block_device *bdev);
+u32 scst_helper_bdev_max_discard_sectors(struct block_device *bdev);
+u32 scst_helper_bdev_dma_alignment(struct block_device *bdev);
+void scst_helper_init_work(struct work_struct *work, work_func_t fn);
+void scst_helper_device_set_name(struct device *dev, const char *name);
+struct file *scst_helper_bdev_file_open_excl(const char *path, bool writable, void *holder);
+struct kobject *scst_helper_kernel_kobj(void);
+struct page *scst_helper_sg_page(struct scatterlist *sg);
+int scst_helper_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
+void scst_helper_sysfs_attr_init(struct attribute *attr);
+struct scatterlist *scst_helper_sg_next(struct scatterlist *sg);
+
+#endif

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A SCSI host: what the midlayer sends commands to.
+//!
+//! C header: [`include/scsi/scsi_host.h`](srctree/include/scsi/scsi_host.h)
+//!
+//! Implement [`HostOps`], hold a [`Host`]. Dropping the host removes it with all its devices, and waits for the
+//! commands in flight; so it must not be dropped with a lock held that a command needs to end.
+
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::mem;
+use core::ptr::NonNull;
+
+use kernel::bindings as c;
+use kernel::device::Device;
+use kernel::module::ModuleMetadata;
+use kernel::prelude::*;
+use kernel::str::CStr;
+use kernel::sync::Arc;
+
+use super::bindings::{self, scsi_cmnd, scsi_device, Scsi_Host};
+use super::cmnd::{self, Cmnd, Late};
+
+/// Milliseconds that one step of error handling waits for a command before the next, stronger step is tried.
+const EH_STEP_MS: u32 = 10_000;
+
+/// Commands that one host takes at once, over all its LUNs.
+pub const CAN_QUEUE: u32 = 512;
+
+/// LUNs are numbered below this.
+pub const MAX_LUN: u32 = 16384;
+
+/// In the template's first byte of flags: nothing here has to settle after a reset.
+const SKIP_SETTLE_DELAY: u8 = 1 << 5;
+
+/// In the second: commands run in the submitter's context, where a backing store may have to wait for a free request.
+const QUEUECOMMAND_MAY_BLOCK: u8 = 1 << 0;
+
+/// What a reset reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// One command was aborted.
+    Abort,
+    /// One logical unit was reset.
+    LunReset(u64),
+    /// All logical units were reset.
+    TargetReset,
+}
+
+/// What stands behind a host.
+pub trait HostOps: Send + Sync + Sized + 'static {
+    /// The module whose code this is; an open device of the host keeps it loaded.
+    type Module: ModuleMetadata;
+
+    /// The host template's name.
+    const NAME: &'static CStr;
+
+    /// Takes a command. May be called from any process and interrupted by I/O of its own: must not wait for other
+    /// commands. Ends by `cmnd.done()`, here or later.
+    fn queue(&self, cmnd: Cmnd);
+
+    /// Whether commands are still welcome; once not, they end with DID_BAD_TARGET.
+    fn is_open(&self) -> bool;
+
+    /// Commands that logical unit `lun` takes at once.
+    fn queue_depth(&self, lun: u64) -> u32;
+
+    /// Error handling succeeded in `what`.
+    fn recovered(&self, what: Recovery);
+}
+
+/// A registered SCSI host.
+///
+/// # Invariants
+///
+/// `shost` was added; the first word of its host data is a pointer that `Arc::into_raw` gave.
+pub struct Host<T: HostOps> {
+    shost: NonNull<Scsi_Host>,
+    _ops: PhantomData<Arc<T>>,
+}
+
+// SAFETY: A host may be used and removed from any thread.
+unsafe impl<T: HostOps> Send for Host<T> {}
+// SAFETY: As above.
+unsafe impl<T: HostOps> Sync for Host<T> {}
+
+impl<T: HostOps> Host<T> {
+    /// Adds a host below `parent`. Commands may arrive before this returns.
+    pub fn new(parent: &Device, ops: Arc<T>) -> Result<Self> {
+        let template = &Template::<T>::TABLE;
+        if template.skip_settle_delay() != 1 || template.queuecommand_may_block() != 1 {
+            return Err(EINVAL);
+        }
+        // SAFETY: The template is static.
+        let shost = unsafe { bindings::scsi_host_alloc(template, mem::size_of::<*const T>() as i32) };
+        let shost = NonNull::new(shost).ok_or(ENOMEM)?;
+        let ptr = Arc::into_raw(ops);
+        // SAFETY: The host is ours alone until it is added, and its host data has room for a pointer.
+        let ret = unsafe {
+            let raw = shost.as_ptr();
+            *ops_slot::<T>(raw) = ptr;
+            (*raw).max_id = 1;
+            (*raw).max_channel = 0;
+            (*raw).max_lun = u64::from(MAX_LUN);
+            (*raw).max_cmd_len = 32;
+            (*raw).nr_hw_queues = kernel::cpu::nr_cpu_ids();
+            bindings::scst_helper_add_host(raw, super::device::raw(parent))
+        };
+        if ret != 0 {
+            // SAFETY: The host was not added, so nobody uses the pointer; our reference goes.
+            unsafe {
+                drop(Arc::from_raw(ptr));
+                bindings::scsi_host_put(shost.as_ptr());
+            }
+            return Err(Error::from_errno(ret));
+        }
+        // INVARIANT: Added above.
+        Ok(Self { shost, _ops: PhantomData })
+    }
+
+    /// The number in `hostN`.
+    pub fn number(&self) -> u32 {
+        // SAFETY: By the type's invariant.
+        unsafe { (*self.shost.as_ptr()).host_no }
+    }
+
+    /// The host's own device, `hostN`.
+    pub fn device(&self) -> &Device {
+        // SAFETY: By the type's invariant.
+        unsafe { Device::from_raw(&raw mut (*self.shost.as_ptr()).shost_gendev) }
+    }
+
+    /// Probes logical unit `lun`, and makes a SCSI device of it if it answers. Sleeps; sends commands.
+    pub fn scan_lun(&self, lun: u32) {
+        // SAFETY: By the type's invariant.
+        unsafe {
+            bindings::scsi_scan_target(
+                super::device::raw(self.device()),
+                0,
+                0,
+                u64::from(lun),
+                bindings::scsi_scan_mode_SCSI_SCAN_MANUAL,
+            );
+        }
+    }
+
+    /// Removes the SCSI device of `lun`, flushing its caches first. Sleeps; sends commands.
+    pub fn remove_lun(&self, lun: u32) {
+        if let Some(sdev) = self.lookup(lun) {
+            // SAFETY: The lookup gave us a reference.
+            unsafe { bindings::scsi_remove_device(sdev.0.as_ptr()) };
+        }
+    }
+
+    /// Has the SCSI device of `lun` read its capacity and its identity again. Sleeps; sends commands.
+    pub fn rescan_lun(&self, lun: u32) {
+        if let Some(sdev) = self.lookup(lun) {
+            // SAFETY: The lookup gave us a reference.
+            unsafe { bindings::scsi_rescan_device(sdev.0.as_ptr()) };
+        }
+    }
+
+    fn lookup(&self, lun: u32) -> Option<SdevRef> {
+        // SAFETY: By the type's invariant.
+        let sdev = unsafe { bindings::scsi_device_lookup(self.shost.as_ptr(), 0, 0, u64::from(lun)) };
+        NonNull::new(sdev).map(SdevRef)
+    }
+}
+
+impl<T: HostOps> Drop for Host<T> {
+    fn drop(&mut self) {
+        let shost = self.shost.as_ptr();
+        // SAFETY: By the type's invariant. After the removal the midlayer calls us for this host no more, also where
+        // somebody keeps the host's memory alive by an open device.
+        unsafe {
+            bindings::scsi_remove_host(shost);
+            drop(Arc::from_raw(*ops_slot::<T>(shost)));
+            bindings::scsi_host_put(shost);
+        }
+    }
+}
+
+/// A reference to a SCSI device.
+struct SdevRef(NonNull<scsi_device>);
+
+impl Drop for SdevRef {
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours.
+        unsafe { bindings::scsi_device_put(self.0.as_ptr()) };
+    }
+}
+
+/// # Safety
+///
+/// `shost` must be a host made by [`Host::new`] for the same `T`.
+unsafe fn ops_slot<T>(shost: *mut Scsi_Host) -> *mut *const T {
+    // SAFETY: By this function's contract the host data holds one pointer.
+    unsafe { (&raw mut (*shost).hostdata).cast() }
+}
+
+/// # Safety
+///
+/// As [`ops_slot`], and the host not yet dropped.
+unsafe fn ops<'a, T>(shost: *mut Scsi_Host) -> &'a T {
+    // SAFETY: By this function's contract.
+    unsafe { &**ops_slot::<T>(shost) }
+}
+
+/// # Safety
+///
+/// `cmd` must be a command of a host made for the same `T`.
+unsafe fn host_of(cmd: *mut scsi_cmnd) -> *mut Scsi_Host {
+    // SAFETY: By this function's contract.
+    unsafe { (*(*cmd).device).host }
+}
+
+struct Template<T>(PhantomData<T>);
+
+impl<T: HostOps> Template<T> {
+    const TABLE: bindings::scsi_host_template = {
+        // SAFETY: Numbers, and pointers that may be null.
+        let mut t: bindings::scsi_host_template = unsafe { mem::zeroed() };
+        t.module = T::Module::THIS_MODULE.as_ptr();
+        t.name = T::NAME.as_ptr().cast();
+        t.cmd_size = mem::size_of::<cmnd::Private>() as u32;
+        t.queuecommand = Some(Self::queuecommand);
+        t.init_cmd_priv = Some(Self::init_cmd_priv);
+        t.eh_abort_handler = Some(Self::abort);
+        t.eh_device_reset_handler = Some(Self::device_reset);
+        t.eh_target_reset_handler = Some(Self::target_reset);
+        t.eh_host_reset_handler = Some(Self::host_reset);
+        t.sdev_configure = Some(Self::sdev_configure);
+        t.change_queue_depth = Some(bindings::scsi_change_queue_depth);
+        t.can_queue = CAN_QUEUE as i32;
+        t.cmd_per_lun = 64;
+        t.this_id = -1;
+        t.sg_tablesize = u16::MAX;
+        // 32 MiB less one sector, and segments as long as the block layer can merge them: no device of ours has a DMA
+        // engine with limits. Nothing is said of alignment either, so that the block layer's smallest holds.
+        t.max_sectors = 0xFFFF;
+        t.max_segment_size = u32::MAX;
+        // The setters of C's bit fields are no constants; `Host::new` checks that these are the bits meant.
+        t._bitfield_1 = bindings::__BindgenBitfieldUnit::new([SKIP_SETTLE_DELAY, QUEUECOMMAND_MAY_BLOCK]);
+        t
+    };
+
+    /// # Safety
+    ///
+    /// Called by the midlayer with a command that it hands over to a host of ours.
+    unsafe extern "C" fn queuecommand(shost: *mut Scsi_Host, cmd: *mut scsi_cmnd) -> bindings::scsi_qc_status {
+        // SAFETY: The host is ours and exists while commands arrive.
+        let ops = unsafe { ops::<T>(shost) };
+        let Some(ptr) = NonNull::new(cmd) else { return 0 };
+        if !ops.is_open() {
+            // SAFETY: The command was just handed to us and goes straight back.
+            unsafe {
+                (*cmd).result = (bindings::scsi_host_status_DID_BAD_TARGET as i32) << 16;
+                bindings::scsi_done(cmd);
+            }
+            return 0;
+        }
+        // SAFETY: This is the one call of `queuecommand` for this command.
+        ops.queue(unsafe { Cmnd::from_queue(ptr) });
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the midlayer with memory of `cmd_size` behind a new command.
+    unsafe extern "C" fn init_cmd_priv(_shost: *mut Scsi_Host, cmd: *mut scsi_cmnd) -> i32 {
+        if let Some(cmd) = NonNull::new(cmd) {
+            // SAFETY: By this function's contract.
+            unsafe { cmnd::init_private(cmd) };
+        }
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the midlayer's error handling with a command that it owns.
+    unsafe extern "C" fn abort(cmd: *mut scsi_cmnd) -> i32 {
+        let Some(ptr) = NonNull::new(cmd) else { return FAILED };
+        // SAFETY: By this function's contract.
+        let free = unsafe { Late::new(ptr) }.abort(Some(EH_STEP_MS));
+        if free {
+            // SAFETY: The host is ours.
+            unsafe { ops::<T>(host_of(cmd)) }.recovered(Recovery::Abort);
+        }
+        verdict(free)
+    }
+
+    /// # Safety
+    ///
+    /// Called by the midlayer's error handling, or for an ioctl, with a command of a host of ours.
+    unsafe extern "C" fn device_reset(cmd: *mut scsi_cmnd) -> i32 {
+        // SAFETY: By this function's contract.
+        unsafe { Self::reset(cmd, Recovery::LunReset((*(*cmd).device).lun), Some(EH_STEP_MS)) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::device_reset`].
+    unsafe extern "C" fn target_reset(cmd: *mut scsi_cmnd) -> i32 {
+        // SAFETY: By this function's contract.
+        unsafe { Self::reset(cmd, Recovery::TargetReset, Some(EH_STEP_MS)) }
+    }
+
+    /// The last step before the midlayer takes its commands back, pages and all: it waits as long as a backing store
+    /// has them.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::device_reset`].
+    unsafe extern "C" fn host_reset(cmd: *mut scsi_cmnd) -> i32 {
+        // SAFETY: By this function's contract.
+        unsafe { Self::reset(cmd, Recovery::TargetReset, None) }
+    }
+
+    /// Waits until no command of what is reset is with us any more.
+    ///
+    /// # Safety
+    ///
+    /// `cmd` must be a command of a host of ours.
+    unsafe fn reset(cmd: *mut scsi_cmnd, what: Recovery, timeout_ms: Option<u32>) -> i32 {
+        // SAFETY: By this function's contract.
+        let shost = unsafe { host_of(cmd) };
+        let mut waited: u32 = 0;
+        // SAFETY: The host exists; the callback knows what the pointer points to.
+        while unsafe { busy(shost, what) } {
+            if timeout_ms.is_some_and(|t| waited >= t) {
+                return FAILED;
+            }
+            super::msleep(5);
+            waited = waited.saturating_add(5);
+        }
+        // SAFETY: The host is ours.
+        unsafe { ops::<T>(shost) }.recovered(what);
+        SUCCESS
+    }
+
+    /// # Safety
+    ///
+    /// Called by the midlayer with a device of a host of ours that it is setting up.
+    unsafe extern "C" fn sdev_configure(sdev: *mut scsi_device, _limits: *mut c::queue_limits) -> i32 {
+        // SAFETY: By this function's contract.
+        unsafe {
+            let depth = ops::<T>((*sdev).host).queue_depth((*sdev).lun);
+            bindings::scsi_change_queue_depth(sdev, depth.clamp(1, CAN_QUEUE) as i32);
+        }
+        0
+    }
+}
+
+const SUCCESS: i32 = bindings::scsi_disposition_SUCCESS as i32;
+const FAILED: i32 = bindings::scsi_disposition_FAILED as i32;
+
+const fn verdict(good: bool) -> i32 {
+    if good {
+        SUCCESS
+    } else {
+        FAILED
+    }
+}
+
+struct Busy {
+    what: Recovery,
+    found: bool,
+}
+
+/// Whether a command of `what` is still with us.
+///
+/// # Safety
+///
+/// `shost` must be a host of ours.
+unsafe fn busy(shost: *mut Scsi_Host, what: Recovery) -> bool {
+    let mut state = Busy { what, found: false };
+    // SAFETY: The callback is called before this returns, with a pointer to `state`.
+    unsafe { bindings::scsi_host_busy_iter(shost, Some(note_busy), (&raw mut state).cast()) };
+    state.found
+}
+
+/// # Safety
+///
+/// Called by the midlayer with a started command and the [`Busy`] that was passed along.
+unsafe extern "C" fn note_busy(cmd: *mut scsi_cmnd, state: *mut c_void) -> bool {
+    // SAFETY: By this function's contract.
+    let (state, lun) = unsafe { (&mut *state.cast::<Busy>(), (*(*cmd).device).lun) };
+    if let (Some(ptr), true) = (NonNull::new(cmd), !matches!(state.what, Recovery::LunReset(l) if l != lun)) {
+        state.found |= cmnd::is_ours(ptr);
+    }
+    true
+}

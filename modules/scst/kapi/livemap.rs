@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A map from small integers that is read without locks, and whose entries drain before they go.
+//!
+//! C headers: [`include/linux/xarray.h`](srctree/include/linux/xarray.h),
+//! [`include/linux/percpu-refcount.h`](srctree/include/linux/percpu-refcount.h)
+//!
+//! This is what a LUN lookup on the I/O path needs: an RCU read, a per-CPU reference, nothing that two CPUs share.
+
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::pin::Pin;
+use core::ptr::NonNull;
+
+use kernel::bindings as c;
+use kernel::error::to_result;
+use kernel::prelude::*;
+use kernel::sync::rcu;
+use kernel::sync::{Arc, Completion};
+use kernel::types::Opaque;
+
+use super::bindings;
+
+/// A value with a per-CPU count of its users, that can be shut down once.
+///
+/// # Invariants
+///
+/// `refs` is initialised; the initial reference is given up by [`Counted::kill`] alone.
+#[repr(C)]
+#[pin_data(PinnedDrop)]
+pub struct Counted<T> {
+    #[pin]
+    refs: Opaque<c::percpu_ref>,
+    #[pin]
+    drained: Completion,
+    #[pin]
+    value: T,
+}
+
+// SAFETY: The count may be used from any thread.
+unsafe impl<T: Send> Send for Counted<T> {}
+// SAFETY: As above.
+unsafe impl<T: Sync> Sync for Counted<T> {}
+
+impl<T> Counted<T> {
+    /// Counts the users of `value`.
+    pub fn new(value: impl PinInit<T, Error>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                refs <- Opaque::try_ffi_init(|slot| {
+                    // SAFETY: `slot` is writable memory for a `percpu_ref` that does not move.
+                    to_result(unsafe { c::percpu_ref_init(slot, Some(Self::released), 0, c::GFP_KERNEL) })
+                }),
+                drained <- Completion::new(),
+                value <- value,
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The value, for those who do not do I/O on it.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// # Safety
+    ///
+    /// Called by C when the last user of a killed count has gone, in any context.
+    unsafe extern "C" fn released(refs: *mut c::percpu_ref) {
+        // CAST: `refs` is the first field of a `Counted` (`repr(C)`, `Opaque` is transparent).
+        let this = refs.cast::<Self>();
+        // SAFETY: Whoever killed the count holds an `Arc` to it until `drained` was completed.
+        unsafe { &(*this).drained }.complete_all();
+    }
+
+    /// Lets no new user in. Once only.
+    fn kill(&self) {
+        // SAFETY: By the type's invariant; the map calls this for an entry that it has just taken out, so once.
+        unsafe { c::percpu_ref_kill_and_confirm(self.refs.get(), None) };
+    }
+}
+
+#[pinned_drop]
+impl<T> PinnedDrop for Counted<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: Nobody refers to the count any more.
+        unsafe { c::percpu_ref_exit(self.refs.get()) };
+    }
+}
+
+/// A user of an entry: as long as it lives, the entry does not go.
+///
+/// # Invariants
+///
+/// Owns one reference of the count.
+pub struct Live<T>(NonNull<Counted<T>>);
+
+// SAFETY: The reference may be given up on any thread, in any context.
+unsafe impl<T: Sync> Send for Live<T> {}
+// SAFETY: A shared `Live` gives shared access to the value only.
+unsafe impl<T: Sync> Sync for Live<T> {}
+
+impl<T> Deref for Live<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: By the type's invariant the entry exists.
+        unsafe { &self.0.as_ref().value }
+    }
+}
+
+impl<T> Drop for Live<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant.
+        unsafe { bindings::scst_helper_percpu_ref_put(self.0.as_ref().refs.get()) };
+    }
+}
+
+/// The map. Readers take no lock; writers are serialised by the map's own lock and may sleep.
+///
+/// # Invariants
+///
+/// Every entry is a pointer that `Arc::into_raw` gave.
+#[pin_data(PinnedDrop)]
+pub struct LiveMap<T> {
+    #[pin]
+    xa: Opaque<c::xarray>,
+    _entries: PhantomData<Arc<Counted<T>>>,
+}
+
+// SAFETY: An xarray may be used from any thread.
+unsafe impl<T: Send + Sync> Send for LiveMap<T> {}
+// SAFETY: As above.
+unsafe impl<T: Send + Sync> Sync for LiveMap<T> {}
+
+impl<T> LiveMap<T> {
+    /// An empty map.
+    pub fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is writable memory for an xarray that does not move.
+            xa <- Opaque::ffi_init(|slot| unsafe { c::xa_init_flags(slot, 0) }),
+            _entries: PhantomData,
+        })
+    }
+
+    /// The entry at `index`, unless it is on its way out. Any context.
+    #[inline]
+    pub fn get(&self, index: u32) -> Option<Live<T>> {
+        let _guard = rcu::read_lock();
+        // SAFETY: The xarray is initialised and we are in an RCU read section.
+        let entry = NonNull::new(unsafe { c::xa_load(self.xa.get(), index as usize) })?.cast::<Counted<T>>();
+        // SAFETY: An entry that was found under RCU is not freed before the section ends (`retire` waits for it).
+        let live = unsafe { bindings::scst_helper_percpu_ref_tryget_live(entry.as_ref().refs.get()) };
+        // INVARIANT: The reference was just taken.
+        live.then_some(Live(entry))
+    }
+
+    /// Puts `value` at `index`. `EEXIST` where there is one.
+    pub fn insert(&self, index: u32, value: Arc<Counted<T>>) -> Result {
+        let ptr = Arc::into_raw(value);
+        // SAFETY: The xarray is initialised; the pointer is aligned, so it is a valid entry.
+        let ret = unsafe {
+            bindings::scst_helper_xa_insert(self.xa.get(), index as usize, ptr.cast_mut().cast(), c::GFP_KERNEL)
+        };
+        if ret != 0 {
+            // SAFETY: The map did not take the pointer.
+            drop(unsafe { Arc::from_raw(ptr) });
+            return Err(if ret == -(c::EBUSY as i32) { EEXIST } else { Error::from_errno(ret) });
+        }
+        Ok(())
+    }
+
+    /// Takes the entry at `index` out and waits until its users have gone. Sleeps.
+    pub fn remove(&self, index: u32) -> Option<Arc<Counted<T>>> {
+        // SAFETY: The xarray is initialised.
+        let ptr = unsafe { c::xa_erase(self.xa.get(), index as usize) };
+        let ptr = NonNull::new(ptr)?.cast::<Counted<T>>();
+        // SAFETY: By the type's invariant, and the map's reference is now ours.
+        let entry = unsafe { Arc::from_raw(ptr.as_ptr()) };
+        entry.kill();
+        entry.drained.wait_for_completion();
+        // A reader may have found the pointer before it was erased and be about to look at the count.
+        rcu::synchronize_rcu();
+        Some(entry)
+    }
+
+    /// Calls `f` with every index and value, in ascending order. `f` must not sleep.
+    pub fn for_each(&self, mut f: impl FnMut(u32, &T)) {
+        let mut index: usize = 0;
+        let _guard = rcu::read_lock();
+        // SAFETY: The xarray is initialised; entries found under RCU exist until the section ends.
+        let mut ptr = unsafe { c::xa_find(self.xa.get(), &mut index, usize::MAX, c::XA_PRESENT) };
+        while let Some(entry) = NonNull::new(ptr) {
+            // SAFETY: As above.
+            f(index as u32, unsafe { &entry.cast::<Counted<T>>().as_ref().value });
+            // SAFETY: As above.
+            ptr = unsafe { c::xa_find_after(self.xa.get(), &mut index, usize::MAX, c::XA_PRESENT) };
+        }
+    }
+
+    /// The first index that is in use, if any.
+    pub fn first(&self) -> Option<u32> {
+        let mut index: usize = 0;
+        let _guard = rcu::read_lock();
+        // SAFETY: The xarray is initialised.
+        let ptr = unsafe { c::xa_find(self.xa.get(), &mut index, usize::MAX, c::XA_PRESENT) };
+        (!ptr.is_null()).then_some(index as u32)
+    }
+}
+
+#[pinned_drop]
+impl<T> PinnedDrop for LiveMap<T> {
+    fn drop(self: Pin<&mut Self>) {
+        while let Some(index) = self.first() {
+            self.remove(index);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the target stack needs of the kernel and the `kernel` crate does not offer: the only room with `unsafe`.
+//!
+//! Each file wraps one C idea and shows a safe interface; nothing here knows what a LUN is.
+//!
+//! | file | wraps |
+//! |---|---|
+//! | `sysfs` | kobjects with attributes and links, below `/sys/kernel` |
+//! | `global` | the one pointer to the core that other modules reach it by |
+//! | `host`, `device` | a SCSI host, its parent device and its devices |
+//! | `cmnd` | one command of the SCSI midlayer, owned until it is given back |
+//! | `segments` | the pages of a command's data |
+//! | `workq`, `noio` | running a command where it may sleep, without recursing into I/O |
+//! | `livemap` | a map that is read without locks and whose entries drain before they go |
+//! | `file`, `bdev` | backing stores |
+
+#![allow(unsafe_code)]
+
+pub(crate) mod bindings;
+
+pub mod bdev;
+pub mod cmnd;
+pub mod device;
+pub mod file;
+pub mod global;
+pub mod host;
+pub mod livemap;
+pub mod noio;
+pub mod segments;
+pub mod sysfs;
+pub mod workq;
+
+/// Sleeps for at least `ms` milliseconds. Process context only.
+pub fn msleep(ms: u32) {
+    // SAFETY: `msleep` may be called from any context that may sleep, which the caller's contract says.
+    unsafe { kernel::bindings::msleep(ms) };
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Allocations that must not start I/O.
+//!
+//! C header: [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
+
+use super::bindings;
+
+/// While this lives, no allocation of the current task starts I/O: memory reclaim could otherwise wait for a LUN that
+/// waits for this very allocation.
+pub struct NoIo {
+    flags: u32,
+    /// The scope belongs to the task that opened it.
+    _not_send: core::marker::PhantomData<*mut ()>,
+}
+
+impl NoIo {
+    /// Opens the scope.
+    pub fn enter() -> Self {
+        // SAFETY: Changes a flag of the current task only.
+        Self { flags: unsafe { bindings::scst_helper_memalloc_noio_save() }, _not_send: core::marker::PhantomData }
+    }
+}
+
+impl Drop for NoIo {
+    fn drop(&mut self) {
+        // SAFETY: `flags` is what the matching call returned in this very task, which the type cannot leave.
+        unsafe { bindings::scst_helper_memalloc_noio_restore(self.flags) };
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Running a command where it may sleep.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::ptr::NonNull;
+
+use kernel::bindings as c;
+use kernel::prelude::*;
+use kernel::str::CStr;
+
+use super::bindings;
+use super::cmnd::{Cmnd, Private};
+use super::noio::NoIo;
+
+/// Something that carries a command.
+pub trait Carrier: Sized {
+    /// What it knows beside the command.
+    type Rest: Send + 'static;
+
+    /// Takes it apart.
+    fn split(self) -> (Cmnd, Self::Rest);
+
+    /// Puts it together again.
+    fn join(cmnd: Cmnd, rest: Self::Rest) -> Self;
+}
+
+/// A workqueue that makes progress when memory is short, as one on the way to a disk must.
+///
+/// # Invariants
+///
+/// The pointer is a workqueue of ours.
+pub struct WorkQueue(NonNull<c::workqueue_struct>);
+
+// SAFETY: A workqueue may be used from any thread.
+unsafe impl Send for WorkQueue {}
+// SAFETY: As above.
+unsafe impl Sync for WorkQueue {}
+
+impl WorkQueue {
+    /// A queue that runs up to `max_active` commands at once; 0 for the kernel's default.
+    pub fn new(name: &CStr, max_active: u32) -> Result<Self> {
+        let flags = c::wq_flags_WQ_MEM_RECLAIM | c::wq_flags_WQ_UNBOUND;
+        // SAFETY: The format takes one string, which is copied.
+        let wq = unsafe {
+            c::alloc_workqueue_noprof(c"%s".as_ptr().cast(), flags, max_active as i32, name.as_ptr())
+        };
+        // INVARIANT: Just made.
+        NonNull::new(wq).map(Self).ok_or(ENOMEM)
+    }
+
+    /// Runs `f` with `cmd` on this queue, in a scope where no allocation starts I/O. Any context; allocates nothing.
+    pub fn run<T: Carrier + 'static>(&self, cmd: T, f: fn(T)) {
+        let (cmnd, rest) = cmd.split();
+        let private = cmnd.park(rest).as_ptr();
+        // SAFETY: The private memory is the parked command's, which is ours alone until `trampoline` takes it. The
+        // work item is initialised anew for every use, and C does not touch it once the function has begun.
+        unsafe {
+            (*private).run = f as *const ();
+            let work = (&raw mut (*private).work).cast::<c::work_struct>();
+            bindings::scst_helper_init_work(work, Some(trampoline::<T>));
+            c::queue_work_on(c::wq_misc_consts_WORK_CPU_UNBOUND as i32, self.0.as_ptr(), work);
+        }
+    }
+}
+
+impl Drop for WorkQueue {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant; C waits for what is queued.
+        unsafe { c::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
+
+/// # Safety
+///
+/// Called by C with the work item of a private area that [`WorkQueue::run`] queued for the same `T`.
+unsafe extern "C" fn trampoline<T: Carrier + 'static>(work: *mut c::work_struct) {
+    // CAST: `work` is the first field of `Private`.
+    let Some(private) = NonNull::new(work.cast::<Private>()) else { return };
+    // SAFETY: `run` stored a function of this very type, and parked a `T::Rest`.
+    let (f, cmnd, rest) = unsafe {
+        let f = core::mem::transmute::<*const (), fn(T)>((*private.as_ptr()).run);
+        let (cmnd, rest) = Cmnd::unpark::<T::Rest>(private);
+        (f, cmnd, rest)
+    };
+    let _scope = NoIo::enter();
+    f(T::join(cmnd, rest));
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Names of objects, which are names of directories too.
+
+use kernel::prelude::*;
+use kernel::str::{CStr, CString};
+
+/// A name that was given from outside: neither empty nor with a NUL in it.
+pub struct Name(CString);
+
+impl Name {
+    /// `EINVAL` for a name that cannot be one.
+    pub fn new(text: &str) -> Result<Self> {
+        if text.is_empty() || text.contains('\0') {
+            return Err(EINVAL);
+        }
+        Ok(Self(CString::try_from_fmt(fmt!("{text}"))?))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        // Made from a `str`, so it is one.
+        self.0.to_str().unwrap_or("")
+    }
+
+    /// The name as C wants it.
+    pub fn as_cstr(&self) -> &CStr {
+        &self.0
+    }
+
+    /// A copy.
+    pub fn try_clone(&self) -> Result<Self> {
+        Self::new(self.as_str())
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `scst`: the core of the SCSI target stack.
+//!
+//! Transports ([`target::TargetDriver`]) bring commands in, devices ([`device::Handler`]) carry them out, and this
+//! module stands between: which initiator sees which device at which LUN, and what stops a command on its way. All of it
+//! is configured below `/sys/kernel/scst_tgt`, in SCST's own words.
+
+#![crate_name = "scst"]
+#![deny(unsafe_code)]
+
+use kernel::prelude::*;
+
+pub mod attention;
+pub mod command;
+pub mod core;
+pub mod device;
+pub mod execute;
+pub mod kapi;
+pub mod name;
+pub mod nexus;
+#[path = "../proto/mod.rs"]
+pub mod proto;
+pub mod target;
+pub mod tree;
+
+/// The loaded module.
+struct Scst;
+
+impl kernel::Module for Scst {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        kapi::global::install(core::Core::new()?);
+        Ok(Self)
+    }
+}
+
+impl Drop for Scst {
+    fn drop(&mut self) {
+        if let Some(core) = kapi::global::remove() {
+            core.shut_down();
+        }
+        kapi::sysfs::drain();
+    }
+}
+
+module! {
+    type: Scst,
+    name: "scst",
+    authors: ["scst-appliance"],
+    description: "SCSI target core",
+    license: "GPL",
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One session: a SCSI host on one side, an I_T nexus on the other.
+
+use kernel::prelude::*;
+use kernel::str::CStr;
+use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use scst::attention::Precedence;
+use scst::device::DEFAULT_TGT_DEV_COMMANDS;
+use scst::execute;
+use scst::kapi::cmnd::Cmnd;
+use scst::kapi::device::{RootDevice, VirtualDevice};
+use scst::kapi::global;
+use scst::kapi::host::{Host, HostOps, Recovery};
+use scst::kapi::sysfs::{Attr, Attributes, Dir, Page};
+use scst::proto::sense::Sense;
+use scst::target::{Session, SessionOps};
+
+use crate::driver::{self, Stats};
+use crate::transport_id;
+
+/// A connected session.
+#[pin_data]
+pub(crate) struct LocalSession {
+    session: Arc<Session>,
+    stats: Arc<Stats>,
+    /// Commands are welcome.
+    open: Atomic<i32>,
+    /// The host's number plus one; 0 while there is none.
+    host_number: Atomic<i32>,
+    /// Taken out when the session closes. Held while LUNs are scanned or removed, which sends commands; no command
+    /// needs it.
+    #[pin]
+    host: Mutex<Option<HostParts>>,
+    #[pin]
+    transport_id: Mutex<KVec<u8>>,
+    number: u32,
+}
+
+/// The host and the device that it hangs from, in the order in which they go.
+struct HostParts {
+    host: Host<LocalSession>,
+    device: VirtualDevice,
+}
+
+impl LocalSession {
+    /// Makes the session's device and SCSI host.
+    pub(crate) fn connect(
+        session: Arc<Session>,
+        root: &RootDevice,
+        stats: Arc<Stats>,
+        number: u32,
+    ) -> Result<Arc<Self>> {
+        let device = VirtualDevice::new(root, session.name().as_cstr())?;
+        let id = transport_id::default_for(number)?;
+        let this = Arc::pin_init(
+            try_pin_init!(Self {
+                session,
+                stats,
+                open: Atomic::new(1),
+                host_number: Atomic::new(0),
+                host <- new_mutex!(None),
+                transport_id <- new_mutex!(id),
+                number,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        let host = Host::new(device.device(), this.clone())?;
+        this.host_number.store((host.number() as i32).saturating_add(1), Release);
+        *this.host.lock() = Some(HostParts { host, device });
+        Ok(this)
+    }
+
+    fn with_host(&self, f: impl FnOnce(&Host<Self>)) {
+        if let Some(parts) = self.host.lock().as_ref() {
+            f(&parts.host);
+        }
+    }
+}
+
+impl HostOps for LocalSession {
+    type Module = crate::LocalModule;
+
+    const NAME: &'static CStr = driver::NAME;
+
+    #[inline]
+    fn queue(&self, cmnd: Cmnd) {
+        execute::submit(&self.session, cmnd);
+    }
+
+    #[inline]
+    fn is_open(&self) -> bool {
+        self.open.load(Relaxed) != 0
+    }
+
+    fn queue_depth(&self, _lun: u64) -> u32 {
+        DEFAULT_TGT_DEV_COMMANDS
+    }
+
+    fn recovered(&self, what: Recovery) {
+        match what {
+            Recovery::Abort => {
+                self.stats.aborts.fetch_add(1, Relaxed);
+            }
+            Recovery::LunReset(lun) => {
+                self.stats.device_resets.fetch_add(1, Relaxed);
+                let nexus = u32::try_from(lun).ok().and_then(|lun| self.session.luns().get(lun));
+                if let (Some(nexus), Ok(core)) = (nexus, global::core()) {
+                    core.reset_occurred(nexus.device());
+                }
+            }
+            Recovery::TargetReset => {
+                self.stats.target_resets.fetch_add(1, Relaxed);
+                self.session.luns().for_each(|_, nexus| {
+                    nexus.unit_attentions().raise(Sense::POWER_ON_RESET, Precedence::First);
+                });
+            }
+        }
+    }
+}
+
+impl SessionOps for LocalSession {
+    fn attrs(&self) -> &'static [Attr] {
+        &ATTRS
+    }
+
+    fn link(&self, dir: &Dir) -> Result {
+        match self.host.lock().as_ref() {
+            Some(parts) => dir.link_device(c"host", parts.host.device()),
+            None => Err(ENODEV),
+        }
+    }
+
+    fn lun_added(&self, lun: u16) {
+        self.with_host(|host| host.scan_lun(u32::from(lun)));
+    }
+
+    fn lun_removed(&self, lun: u16) {
+        self.with_host(|host| host.remove_lun(u32::from(lun)));
+    }
+
+    fn lun_changed(&self, lun: u16) {
+        self.with_host(|host| host.rescan_lun(u32::from(lun)));
+    }
+
+    fn close(&self) {
+        let parts = self.host.lock().take();
+        // While the host goes its disks flush their caches through us: commands stay welcome until then.
+        if let Some(HostParts { host, device }) = parts {
+            drop(host);
+            self.open.store(0, Release);
+            self.host_number.store(0, Release);
+            drop(device);
+        }
+    }
+}
+
+const HOST_NO: u16 = 0;
+const TRANSPORT_ID: u16 = 1;
+
+static ATTRS: [Attr; 2] =
+    [Attr::new(c"host_no", 0o444, HOST_NO), Attr::new(c"transport_id", 0o644, TRANSPORT_ID)];
+
+impl Attributes for LocalSession {
+    fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
+        match id {
+            HOST_NO => match self.host_number.load(Acquire).checked_sub(1) {
+                Some(number) if number >= 0 => page.print(fmt!("{number}\n")),
+                _ => return Err(EINVAL),
+            },
+            TRANSPORT_ID => page.push(&self.transport_id.lock()),
+            _ => return Err(EIO),
+        }
+        Ok(())
+    }
+
+    fn store(&self, id: u16, data: &[u8]) -> Result {
+        if id != TRANSPORT_ID {
+            return Err(EIO);
+        }
+        let new = if data.is_empty() {
+            transport_id::default_for(self.number)?
+        } else if data.len() <= transport_id::MAX {
+            let mut new = KVec::with_capacity(data.len(), GFP_KERNEL)?;
+            new.extend_from_slice(data, GFP_KERNEL)?;
+            new
+        } else {
+            return Err(EINVAL);
+        };
+        *self.transport_id.lock() = new;
+        Ok(())
+    }
+}

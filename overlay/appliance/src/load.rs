@@ -23,3 +23,93 @@ pub(crate) fn load(root: &Root, path: &str, modprobe: &str) -> Report {
         Err(errors) => Report::unusable(errors),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::State;
+    use board_profile::{Action, SYSFS_ROOT};
+
+    const PROFILE: &str = r#"
+schema = 1
+[board]
+name = "try"
+description = "two disks on one target"
+arch = "x86_64"
+[drivers]
+load = ["virtio_pci", "virtio_blk"]
+[[device]]
+name = "disk1"
+handler = "vdisk_fileio"
+filename = "/data/disk1.img"
+size = "1 MiB"
+[[device]]
+name = "null1"
+handler = "vdisk_nullio"
+size = "1 GiB"
+[[target]]
+driver = "scst_local"
+name = "tgt"
+sessions = ["host"]
+[[target.lun]]
+lun = 0
+device = "disk1"
+[[target.lun]]
+lun = 1
+device = "null1"
+"#;
+
+    /// A system on which every file that the profile's plan writes to is there, and the plan itself.
+    fn system() -> (tempfile::TempDir, Root, Plan) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        fs::create_dir_all(root.at("/data")).unwrap();
+        fs::write(root.at("/profile.toml"), PROFILE).unwrap();
+        let plan = plan(&root, "/profile.toml").unwrap_or_else(|errors| panic!("{errors}"));
+        for step in &plan.steps {
+            if let Action::Write { path, .. } = &step.action {
+                let file = root.at(&format!("{SYSFS_ROOT}/{path}"));
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, "").unwrap();
+            }
+        }
+        (folder, root, plan)
+    }
+
+    #[test]
+    fn a_good_profile_comes_up_whole() {
+        let (_folder, root, plan) = system();
+        let report = load(&root, "/profile.toml", "true");
+        assert_eq!((report.state, report.up), (State::Up, plan.steps.len()), "{:?}", report.failures);
+        assert!(plan.steps.len() >= 9);
+        assert_eq!(fs::metadata(root.at("/data/disk1.img")).unwrap().len(), 1 << 20);
+        let written =
+            fs::read_to_string(root.at(&format!("{SYSFS_ROOT}/handlers/vdisk_fileio/mgmt"))).unwrap();
+        assert_eq!(written, "add_device disk1 filename=/data/disk1.img");
+    }
+
+    #[test]
+    fn a_missing_handler_costs_its_lun_and_the_other_comes_up() {
+        let (_folder, root, plan) = system();
+        fs::remove_file(root.at(&format!("{SYSFS_ROOT}/handlers/vdisk_fileio/mgmt"))).unwrap();
+        let report = load(&root, "/profile.toml", "true");
+        let failed: Vec<_> = report.failures.iter().map(|failure| failure.object.as_str()).collect();
+        let skipped: Vec<_> = report.skipped.iter().map(|skipped| skipped.object.as_str()).collect();
+        assert_eq!((failed, skipped), (vec!["device disk1"], vec!["lun scst_local/tgt/0"]));
+        assert_eq!((report.state, report.up), (State::Degraded, plan.steps.len() - 2));
+        let luns = format!("{SYSFS_ROOT}/targets/scst_local/tgt/luns/mgmt");
+        assert_eq!(fs::read_to_string(root.at(&luns)).unwrap(), "add null1 1");
+    }
+
+    #[test]
+    fn a_bad_profile_touches_nothing_and_is_explained() {
+        let (_folder, root, _) = system();
+        fs::write(root.at("/profile.toml"), PROFILE.replace("lun = 1", "lun = 0")).unwrap();
+        let report = load(&root, "/profile.toml", "true");
+        assert_eq!((report.state, report.exit_status()), (State::Unusable, 2));
+        assert!(report.profile_errors.contains("/profile.toml:"), "{}", report.profile_errors);
+        assert!(!root.at("/data/disk1.img").exists());
+        let report = load(&root, "/nosuch.toml", "true");
+        assert!(report.profile_errors.contains("/nosuch.toml"), "{}", report.profile_errors);
+    }
+}

@@ -10,6 +10,7 @@ use crate::command::{Admitted, Command};
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::name::Name;
 use crate::proto::device_type::DeviceType;
+use crate::proto::opcode::OpDesc;
 
 /// Commands that one nexus takes at once unless somebody says otherwise.
 pub const DEFAULT_TGT_DEV_COMMANDS: u32 = 64;
@@ -29,6 +30,9 @@ pub trait DeviceOps: Attributes {
 
     /// D_SENSE of the control mode page.
     fn descriptor_sense(&self) -> bool;
+
+    /// Whether [`DeviceOps::exec`] carries out commands of this description; REPORT SUPPORTED OPERATION CODES asks.
+    fn serves(&self, op: &OpDesc) -> bool;
 
     /// Carries a command out and finishes it, here or later. Called in the submitter's context, which may hold locks of
     /// a file system above: must not wait for other commands, nor allocate in a way that starts I/O.

@@ -4,14 +4,17 @@
 
 use kernel::prelude::*;
 
-use crate::command::{finish, Command, Decoded, Outcome, Received};
+use crate::command::{finish, Admitted, Command, Decoded, Outcome, Received};
 use crate::kapi::cmnd::Cmnd;
 use crate::kapi::noio::NoIo;
 use crate::proto::cdb::{self, Command as Cdb};
 use crate::proto::device_type::DeviceType;
 use crate::proto::lun::{self, AddrMethod};
+use crate::proto::opcode::{Op, OpDesc};
+use crate::proto::opcodes_report::{self, TmFunctions};
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::inquiry;
+use crate::proto::status::Status;
 use crate::target::Session;
 
 /// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait.
@@ -23,6 +26,9 @@ pub fn submit(session: &Session, cmnd: Cmnd) {
         return cmd.finish(outcome);
     }
     let Some(cmd) = cmd.admit() else { return };
+    if let Some(outcome) = report(&cmd) {
+        return cmd.finish(outcome);
+    }
     // The device outlives the command, which holds the nexus; the borrow cannot say so.
     let device = cmd.nexus().device().clone();
     device.ops().exec(cmd);
@@ -44,6 +50,51 @@ fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     }
 }
 
+/// The reports about what the device and this core can do, generated from the one table of commands.
+fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
+    let device = cmd.nexus().device();
+    match &cmd.decoded().command {
+        Cdb::ReportOpcodes(request) => Some(from_vec(cmd.cmnd(), request.alloc_len, |out| {
+            let serves = |op: &OpDesc| {
+                op.types.contains(device.device_type()) && (served_by_core(op) || device.ops().serves(op))
+            };
+            opcodes_report::supported_opcodes(request, serves, out)
+        })),
+        Cdb::ReportTmFunctions { repd, alloc_len } => {
+            let mut data = [0; 16];
+            let n = opcodes_report::supported_tm_functions(TM_FUNCTIONS, *repd, cut(&mut data, *alloc_len));
+            Some(Outcome::Good(cmd.cmnd().copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64))
+        }
+        _ => None,
+    }
+}
+
+/// The task management functions that the transport passes on and that do what they say.
+const TM_FUNCTIONS: TmFunctions = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_RESET);
+
+/// The commands that this file answers.
+fn served_by_core(op: &OpDesc) -> bool {
+    matches!(
+        op.op,
+        Op::ReportLuns | Op::RequestSense | Op::ReportSupportedOpcodes | Op::ReportSupportedTmFunctions
+    )
+}
+
+/// An answer that may be long: written into memory of its own, cut to `alloc_len` and [`LONGEST`].
+fn from_vec(cmnd: &Cmnd, alloc_len: u32, write: impl FnOnce(&mut [u8]) -> Result<usize, Sense>) -> Outcome {
+    let _scope = NoIo::enter();
+    let Ok(mut data) = KVVec::from_elem(0u8, LONGEST.min(alloc_len as usize), GFP_KERNEL) else {
+        return Outcome::Status(Status::Busy);
+    };
+    match write(&mut data) {
+        Ok(n) => Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64),
+        Err(sense) => sense.into(),
+    }
+}
+
+/// Bytes of the longest answer: REPORT LUNS with every LUN in use.
+const LONGEST: usize = 8 + 8 * (lun::MAX_LUN as usize + 1);
+
 /// What a LUN that does not exist answers (SAM-5 4.6.4, SPC-4 6.6.1).
 fn no_such_lun(session: &Session, cmnd: Cmnd) {
     let outcome = match cdb::parse_for(DeviceType::Disk, cmnd.cdb()).map(|d| d.command) {
@@ -61,30 +112,14 @@ fn no_such_lun(session: &Session, cmnd: Cmnd) {
     finish(cmnd, false, outcome);
 }
 
-/// Bytes of the first piece of REPORT LUNS data, enough for 31 LUNs without an allocation.
-const LUNS_INLINE: usize = 256;
-
 fn report_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Outcome {
     let _scope = NoIo::enter();
-    let Ok(luns) = session.lun_list() else { return Outcome::Status(crate::proto::status::Status::Busy) };
+    let Ok(luns) = session.lun_list() else { return Outcome::Status(Status::Busy) };
     let write = |out: &mut [u8]| {
         lun::report_luns(select, alloc_len, luns.iter().copied(), AddrMethod::Peripheral, out)
     };
-    let want = luns.len().saturating_mul(8).saturating_add(8).min(alloc_len as usize);
-    if want <= LUNS_INLINE {
-        let mut data = [0; LUNS_INLINE];
-        return match write(cut(&mut data, alloc_len)) {
-            Ok(n) => Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64),
-            Err(sense) => sense.into(),
-        };
-    }
-    let Ok(mut data) = KVVec::from_elem(0u8, want, GFP_KERNEL) else {
-        return Outcome::Status(crate::proto::status::Status::Busy);
-    };
-    match write(&mut data) {
-        Ok(n) => Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64),
-        Err(sense) => sense.into(),
-    }
+    let bytes = luns.len().saturating_mul(8).saturating_add(8);
+    from_vec(cmnd, alloc_len.min(bytes as u32), write)
 }
 
 /// Sense data as the answer of REQUEST SENSE, in the format that the command asks for.

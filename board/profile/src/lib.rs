@@ -1,6 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Board profiles: TOML text to a checked [`Board`] to a pure, ordered [`Plan`]. No I/O happens here; the build
-//! system and the appliance share this crate, so both apply the same rules.
+//! Board profiles: TOML text to a checked [`Board`] to a pure, ordered [`Plan`].
+//!
+//! No I/O happens here: profiles come from a [`Loader`], and what is to be done on the appliance is only described.
+//! The build system and the appliance share this crate, so both apply the same rules.
+//!
+//! ```text
+//! text ─ parse ─ shape (each file by itself) ─ merge (`inherit`) ─ check (between keys) ─ Board ─ Plan
+//!                                 │                                    │                    └ flat text
+//!                                 └───────────── Problems ─────────────┘
+//! ```
+//!
+//! * [`load`] finds a profile by name, flattens what it inherits and checks everything; [`Board::from_flat`] does
+//!   the same for the one text that an image carries. Both report every finding of the run as [`Problems`]: a miette
+//!   diagnostic, a plain text ([`Problems::plain`]), and JSON by serde.
+//! * [`Board`] has one accessor for each section. Every section is a struct of its own that serialises with the
+//!   profile's key names, so that a build stage can hash just the part that it reads. Nothing that has a default is
+//!   left open.
+//! * [`Board::plan`] gives the steps that bring the board up, each with the steps that it needs. A step prints as a
+//!   person would type it.
+//! * [`Board::flat`], [`diff`], [`template`] and `json_schema` (feature `schema`) are the other texts.
+//!
+//! Keys are described once, in `spec`: the checker and the JSON schema are both made from that. Serde does not read
+//! profiles here, since it stops at the first mistake and knows nothing of which file a merged value came from.
+//!
+//! ```
+//! use board_profile::{load, Source};
+//!
+//! let loader = |name: &str| match name {
+//!     "tiny" => Ok(Source {
+//!         path: "board/tiny.toml".into(),
+//!         text: "schema = 1\n[board]\nname = \"tiny\"\n[vm]\nmemroy = \"1 GiB\"\n".into(),
+//!     }),
+//!     _ => Err("no such file".to_string()),
+//! };
+//! let problems = load("tiny", &loader).expect_err("`memroy` is no key");
+//! assert!(problems.plain().contains("did you mean `memory`?"));
+//! ```
 
 mod board;
 mod check;

@@ -52,8 +52,6 @@ pub struct Problem {
     message: String,
     help: Option<String>,
     place: Option<Place>,
-    /// What is said at the caret; empty says nothing.
-    label: String,
     /// Another place that the finding speaks of, such as the first of two equal names.
     other: Option<(Place, String)>,
 }
@@ -61,7 +59,7 @@ pub struct Problem {
 impl Problem {
     /// A finding without a place, such as a profile that does not exist.
     pub(crate) fn nowhere(message: impl Into<String>) -> Self {
-        Problem { message: message.into(), help: None, place: None, label: String::new(), other: None }
+        Problem { message: message.into(), help: None, place: None, other: None }
     }
 
     /// A finding at a place.
@@ -72,12 +70,6 @@ impl Problem {
     /// Adds the next step.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
-        self
-    }
-
-    /// Adds words at the caret.
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
         self
     }
 
@@ -112,6 +104,13 @@ impl Problem {
         self.place.as_ref().map(|place| place.line_column().1)
     }
 
+    /// The other place, if it is in another file: labels point into one text only, so that one is put in words.
+    fn elsewhere(&self) -> Option<(&Place, &str)> {
+        let (other, words) = self.other.as_ref()?;
+        let same = self.place.as_ref().is_some_and(|place| Arc::ptr_eq(&other.text, &place.text));
+        (!same).then_some((other, words))
+    }
+
     /// Where it is in the order of the report: the profile's own findings as they stand in its text.
     fn start(&self) -> usize {
         self.place.as_ref().map_or(0, |place| place.span.start)
@@ -128,7 +127,9 @@ impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        let note = self.elsewhere().map(|(place, words)| note(place, words));
+        let lines: Vec<&str> = self.help.as_deref().into_iter().chain(note.as_deref()).collect();
+        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -137,14 +138,11 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.place.as_ref()?;
-        let words = if self.label.is_empty() { "here" } else { &self.label };
-        let mut labels = vec![LabeledSpan::new_with_span(Some(words.into()), place.span.clone())];
-        if let Some((other, words)) = &self.other {
-            // A label points into one text only; a place in another file is named in words by the plain form.
-            if Arc::ptr_eq(&other.text, &place.text) {
-                labels.push(LabeledSpan::new_with_span(Some(words.clone()), other.span.clone()));
-            }
-        }
+        let mut labels = vec![LabeledSpan::new_with_span(Some("here".into()), place.span.clone())];
+        let other = self.other.iter().filter(|_| self.elsewhere().is_none());
+        labels.extend(
+            other.map(|(other, words)| LabeledSpan::new_with_span(Some(words.clone()), other.span.clone())),
+        );
         Some(Box::new(labels.into_iter()))
     }
 }
@@ -241,11 +239,10 @@ impl Diagnostic for Problems {
 fn plain(problem: &Problem) -> String {
     let mut text = format!("error: {}\n", problem.message);
     if let Some(place) = &problem.place {
-        excerpt(&mut text, place, &problem.label);
+        excerpt(&mut text, place);
     }
     if let Some((place, words)) = &problem.other {
-        let (line, column) = place.line_column();
-        text.push_str(&format!("  note: {words}: {}:{line}:{column}\n", place.file()));
+        text.push_str(&format!("  note: {}\n", note(place, words)));
     }
     if let Some(help) = &problem.help {
         text.push_str(&format!("  help: {help}\n"));
@@ -253,8 +250,14 @@ fn plain(problem: &Problem) -> String {
     text
 }
 
+/// Another place, in words.
+fn note(place: &Place, words: &str) -> String {
+    let (line, column) = place.line_column();
+    format!("{words}: {}:{line}:{column}", place.file())
+}
+
 /// The source line with carets below it. Tabs are kept, so that carets stand right whatever their width is.
-fn excerpt(text: &mut String, place: &Place, label: &str) {
+fn excerpt(text: &mut String, place: &Place) {
     let (line, column) = place.line_column();
     let source = place.line_text();
     let number = line.to_string();
@@ -265,6 +268,5 @@ fn excerpt(text: &mut String, place: &Place, label: &str) {
     let carets = "^".repeat(width.clamp(1, (source.chars().count() + 2).saturating_sub(column).max(1)));
     text.push_str(&format!("{margin}--> {}:{line}:{column}\n", place.file()));
     text.push_str(&format!("{number} | {source}\n"));
-    text.push_str(format!("{margin} | {lead}{carets} {label}").trim_end());
-    text.push('\n');
+    text.push_str(&format!("{margin} | {lead}{carets}\n"));
 }

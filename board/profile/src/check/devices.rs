@@ -43,7 +43,7 @@ fn device(view: &View<'_>, name: Option<Found<'_, &str>>, problems: &mut Vec<Pro
     let owner = Handler::ALL.iter().position(|known| *known == handler).unwrap_or_default();
     let attributes = attributes::read(view, owner, &format!("handler {handler}"), problems);
     check_filename(view, handler, filename, problems);
-    check_size(view, handler, filename, size, problems);
+    check_size(handler, filename, size, problems);
     check_blocks(view, handler, &attributes, size, problems);
     check_caching(view, handler, &attributes, problems);
     Some(Device {
@@ -99,7 +99,6 @@ fn writable(path: &str) -> bool {
 }
 
 fn check_size(
-    view: &View<'_>,
     handler: Handler,
     filename: Option<Found<'_, &str>>,
     size: Option<Found<'_, Size>>,
@@ -112,7 +111,7 @@ fn check_size(
         Handler::VdiskFileio if on_device => ("a block device has a size of its own", "drop `size`"),
         _ => return,
     };
-    problems.push(Problem::at(place, message).help(help).label(format!("in {}", view.spec.title)));
+    problems.push(Problem::at(place, message).help(help));
 }
 
 /// Blocks are powers of two between 512 and a page, and sizes are made of whole ones.

@@ -8,6 +8,7 @@ pub(crate) struct Format {
     /// Cause and next step, if the text does not have the form.
     pub(crate) check: fn(&str) -> Result<(), Refusal>,
     /// The same for editors, as a regular expression; a little wider where that is simpler.
+    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "for the schema"))]
     pub(crate) pattern: &'static str,
 }
 

@@ -17,6 +17,7 @@ use crate::board::Handler;
 pub(crate) struct Spec {
     /// The table as it is written, such as `[vm]`.
     pub(crate) title: &'static str,
+    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "for the schema"))]
     pub(crate) doc: &'static str,
     /// The key that tells the entries of a repeated table apart; an heir's entry with an inherited one's identity
     /// changes that one instead of adding another.

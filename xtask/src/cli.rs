@@ -78,6 +78,27 @@ pub(crate) enum Verb {
     Run(Run),
     /// Run everything that CI runs: host tests, golden tests, boot scenarios
     Test(Test),
+    /// Say whether everything is here that a build needs, and what is wrong
+    Doctor(Doctor),
+    /// Say which input makes a stage run, or made it run the last time
+    Why(Why),
+    /// List, check, show and compare board profiles
+    #[command(subcommand)]
+    Board(BoardVerb),
+    /// Edit the kernel's configuration and save the difference as a fragment
+    Menuconfig(Menuconfig),
+    /// Format host crates and in-kernel crates alike
+    Fmt(Fmt),
+    /// Run clippy over host crates and in-kernel crates alike
+    Lint,
+    /// Write the project file with which rust-analyzer understands modules/
+    Ide,
+    /// Remove build outputs
+    Clean(Clean),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
     /// Fetch the tools tree anew and write what it consists of to kernel-config/tools.lock
     Lock,
 }
@@ -87,6 +108,189 @@ pub(crate) enum Verb {
 pub(crate) struct BuildImage {
     #[command(flatten)]
     pub(crate) board: BoardArgs,
+    /// Image types to make beside the disk and the unified kernel image
+    #[arg(long = "type", value_enum, value_delimiter = ',', value_name = "TYPE")]
+    pub(crate) types: Vec<ImageType>,
+    /// Stop after this stage
+    #[arg(long, value_enum, value_name = "STAGE")]
+    pub(crate) until: Option<StageName>,
+    /// Print the manifest as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a board's image can be packed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageType {
+    /// A raw GPT disk image (always made).
+    Disk,
+    /// The unified kernel image, for netboot and updates (always made).
+    Uki,
+    /// The disk in QEMU's compressed format.
+    Qcow2,
+    /// A CD or USB stick that boots by UEFI.
+    Iso,
+}
+
+impl ImageType {
+    /// The name on the command line, in logs and in manifests.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Uki => "uki",
+            Self::Qcow2 => "qcow2",
+            Self::Iso => "iso",
+        }
+    }
+}
+
+/// The stages of a build, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum StageName {
+    /// The Debian tree that everything is built in.
+    Tools,
+    /// The kernel's sources.
+    Source,
+    /// The kernel.
+    Kernel,
+    /// The in-kernel Rust.
+    Modules,
+    /// The program on the appliance.
+    Program,
+    /// The board's Debian packages.
+    Packages,
+    /// The root file system.
+    Rootfs,
+    /// The unified kernel image and the disk.
+    Image,
+}
+
+impl StageName {
+    /// The name on the command line, in logs and in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Source => "source",
+            Self::Kernel => "kernel",
+            Self::Modules => "modules",
+            Self::Program => "program",
+            Self::Packages => "packages",
+            Self::Rootfs => "rootfs",
+            Self::Image => "image",
+        }
+    }
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The stage to ask about [default: all of them]
+    #[arg(value_enum)]
+    pub(crate) stage: Option<StageName>,
+    #[command(flatten)]
+    pub(crate) board: BoardArgs,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `board`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BoardVerb {
+    /// List the boards
+    List(Json),
+    /// Write a new board's profile, ready to edit
+    New {
+        /// The board's name: lower-case letters, digits, `-` and `_`
+        name: String,
+    },
+    /// Check profiles and print every finding [default: all of them]
+    Check {
+        /// Boards, or paths to profiles
+        boards: Vec<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print a profile with everything it inherits, as the image carries it
+    Show {
+        /// A board, or a path to a profile
+        #[arg(default_value = "qemu-x86_64")]
+        board: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print what the appliance writes to bring its LUNs up
+    Plan {
+        /// A board, or a path to a profile
+        #[arg(default_value = "qemu-x86_64")]
+        board: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print what differs between two boards
+    Diff {
+        /// The board on the left
+        left: String,
+        /// The board on the right
+        right: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Write the JSON schema of profiles to board/profile.schema.json
+    Schema,
+}
+
+/// A verb that a script may read.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `menuconfig`.
+#[derive(Debug, Args)]
+pub(crate) struct Menuconfig {
+    #[command(flatten)]
+    pub(crate) board: BoardArgs,
+    /// The fragment to add the difference to, below kernel-config/fragments
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    pub(crate) save: String,
+}
+
+/// `fmt`.
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Change nothing; fail where something would change
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// `clean`.
+#[derive(Debug, Args)]
+pub(crate) struct Clean {
+    /// Remove one stage's outputs only
+    #[arg(value_enum)]
+    pub(crate) stage: Option<StageName>,
+    /// Remove the downloads, tools trees and compiler cache as well; the next build fetches everything anew
+    #[arg(long, conflicts_with = "stage")]
+    pub(crate) cache: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `run`.

@@ -2,10 +2,15 @@
 //! What is constant during one run of xtask: where things are and how much of the machine to use.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use miette::{Context as _, IntoDiagnostic as _};
 
 use crate::cli::Global;
+use crate::stamp::Stamp;
+
+/// The records of the stages that a dry run found up to date, in order.
+pub(crate) type Records = Arc<Mutex<Vec<(String, Stamp)>>>;
 
 /// Where things are, and the settings that every stage may read. Nothing here decides anything.
 #[derive(Debug, Clone)]
@@ -22,8 +27,9 @@ pub(crate) struct Ctx {
     pub(crate) offline: bool,
     /// Only what the lock files name may be used.
     pub(crate) locked: bool,
-    /// Nothing may be built either: the first stage that would run ends the run with its reason.
-    pub(crate) dry_run: bool,
+    /// Nothing may be built either: the first stage that would run ends the run with its reason, and the stages
+    /// before it leave their records here.
+    pub(crate) dry_run: Option<Records>,
     /// The package mirror that the caller asked for; the host's own otherwise.
     pub(crate) mirror: Option<String>,
 }
@@ -45,7 +51,7 @@ impl Ctx {
             jobs: global.jobs.unwrap_or(cores),
             offline: global.offline,
             locked: global.locked,
-            dry_run: false,
+            dry_run: None,
             mirror: global.mirror.clone(),
         })
     }

@@ -108,6 +108,16 @@ impl Stamp {
         self.outputs.get(path.as_ref()).map(|output| output.sha256.as_str())
     }
 
+    /// Every output with its digest.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.outputs.iter().map(|(path, output)| (path.as_path(), output.sha256.as_str()))
+    }
+
+    /// The size of one output, in bytes.
+    pub(crate) fn size(&self, path: impl AsRef<Path>) -> Option<u64> {
+        self.outputs.get(path.as_ref()).map(|output| output.size)
+    }
+
     /// The recorded inputs, for manifests.
     pub(crate) fn inputs(&self) -> &BTreeMap<String, String> {
         &self.inputs

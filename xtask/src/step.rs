@@ -42,10 +42,15 @@ pub(crate) fn stage(
     work: impl FnOnce(&Step) -> miette::Result<Vec<PathBuf>>,
 ) -> miette::Result<Stamp> {
     let reason = match stamp.check(inputs) {
-        Ok(stamp) => return Ok(stamp),
+        Ok(stamp) => {
+            if let Some(records) = &ctx.dry_run {
+                records.lock().expect("nothing panics with it").push((name.to_owned(), stamp.clone()));
+            }
+            return Ok(stamp);
+        }
         Err(reason) => reason,
     };
-    if ctx.dry_run {
+    if ctx.dry_run.is_some() {
         return Err(WouldRun { stage: name.to_owned(), reason }.into());
     }
     let step = Step::start(ctx, name, &reason)?;

@@ -114,7 +114,8 @@ impl Agent {
         let token = format!("end-of-output-{}-{}", std::process::id(), self.commands);
         let program = runnable(program);
         let request = format!("run {token} {}\n", program.len());
-        if self.control.write_all(request.as_bytes()).and_then(|()| self.control.write_all(&program)).is_err() {
+        if self.control.write_all(request.as_bytes()).and_then(|()| self.control.write_all(&program)).is_err()
+        {
             return Ok(End::Gone);
         }
         let mut filters = [Filter::new(&token), Filter::new(&token)];
@@ -299,7 +300,8 @@ mod tests {
             out.write_all(format!("late{token}").as_bytes()).unwrap();
         });
         let mut seen = Vec::new();
-        let end = fake.agent.run(b"x", limits(10_000, 10_000), &mut |_, b| seen.extend_from_slice(b)).unwrap();
+        let end =
+            fake.agent.run(b"x", limits(10_000, 10_000), &mut |_, b| seen.extend_from_slice(b)).unwrap();
         assert_eq!((end, &seen[..]), (End::Exit(3), &b"late"[..]));
     }
 

@@ -77,7 +77,9 @@ pub(crate) fn files(tree: &Path, files: &Path, dir: &Path, number: usize) -> mie
     if !source.is_dir() {
         return Err(miette!("--add-files {}: not a folder", files.display()));
     }
-    if let Some(name) = MERGED.iter().find(|name| source.join(name).symlink_metadata().is_ok_and(|m| m.is_dir())) {
+    if let Some(name) =
+        MERGED.iter().find(|name| source.join(name).symlink_metadata().is_ok_and(|m| m.is_dir()))
+    {
         return Err(miette!(
             help = "move its files to {name}'s target: usr/{name}",
             "--add-files {}: the folder {name} would replace the guest's link /{name}",
@@ -91,8 +93,10 @@ pub(crate) fn files(tree: &Path, files: &Path, dir: &Path, number: usize) -> mie
 
 /// Packs the folder `from` as a `newc` archive in which everything belongs to root, sorted by name.
 fn pack(tree: &Path, from: &Path, to: &Path) -> miette::Result<()> {
-    let script = "set -e; find . ! -name . >/tmp/list; LC_ALL=C sort /tmp/list | cpio --quiet -o -H newc -R 0:0";
-    let file = File::create(to).into_diagnostic().wrap_err_with(|| format!("cannot write {}", to.display()))?;
+    let script =
+        "set -e; find . ! -name . >/tmp/list; LC_ALL=C sort /tmp/list | cpio --quiet -o -H newc -R 0:0";
+    let file =
+        File::create(to).into_diagnostic().wrap_err_with(|| format!("cannot write {}", to.display()))?;
     let command = TreeCommand::new(tree, "sh").args(["-c", script]).bind_ro(from, "/from").workdir("/from");
     let output = command
         .to_command()
@@ -121,7 +125,9 @@ pub(crate) fn join(archives: &[PathBuf], to: &Path) -> miette::Result<()> {
         }
         Ok(())
     };
-    write().into_diagnostic().wrap_err_with(|| format!("cannot join the guest's archives into {}", to.display()))
+    write()
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot join the guest's archives into {}", to.display()))
 }
 
 #[cfg(test)]

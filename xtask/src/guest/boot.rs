@@ -99,7 +99,9 @@ pub(crate) struct Wishes {
 
 /// Prepares everything below `dir` that `wishes` needs, and describes the machine.
 pub(crate) fn machine(parts: &Parts, name: &str, wishes: &Wishes, dir: &Path) -> miette::Result<Machine> {
-    std::fs::create_dir_all(dir).into_diagnostic().wrap_err_with(|| format!("cannot make {}", dir.display()))?;
+    std::fs::create_dir_all(dir)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot make {}", dir.display()))?;
     let additions = additions(parts, wishes, dir)?;
     let boot = match wishes.through {
         Through::Direct => direct(parts, wishes, additions, dir)?,
@@ -160,7 +162,8 @@ fn through_firmware(
     additions: &[PathBuf],
     dir: &Path,
 ) -> miette::Result<Boot> {
-    let disk = &wishes.disks.first().ok_or_else(|| miette::miette!("a boot through firmware needs a disk"))?.path;
+    let disk =
+        &wishes.disks.first().ok_or_else(|| miette::miette!("a boot through firmware needs a disk"))?.path;
     if additions.is_empty() && wishes.cmdline.is_empty() {
         firmware::remove_addon(&parts.tree, disk)?;
     } else {

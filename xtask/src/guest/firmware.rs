@@ -40,7 +40,8 @@ pub(crate) fn install_addon(
     let esp = esp(tree, disk)?;
     // The folder may be there already, and mmd has no way to accept that quietly.
     let _ = mtools(tree, disk, "mmd").args(["-D", "s", "-i", &esp, "::/loader/addons"]).to_command().output();
-    let copy = mtools(tree, disk, "mcopy").bind_ro(&addon, "/addon").args(["-o", "-i", &esp, "/addon", ADDON]);
+    let copy =
+        mtools(tree, disk, "mcopy").bind_ro(&addon, "/addon").args(["-o", "-i", &esp, "/addon", ADDON]);
     run(copy, "cannot copy the run's add-on to the boot partition").map(drop)
 }
 

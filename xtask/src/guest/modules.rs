@@ -12,7 +12,9 @@ use miette::{miette, Context as _, IntoDiagnostic as _};
 pub(crate) fn closure(modules_dir: &Path, wanted: &[&str]) -> miette::Result<Vec<PathBuf>> {
     let read = |name: &str| {
         let path = modules_dir.join(name);
-        std::fs::read_to_string(&path).into_diagnostic().wrap_err_with(|| format!("cannot read {}", path.display()))
+        std::fs::read_to_string(&path)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot read {}", path.display()))
     };
     let dependencies = parse(&read("modules.dep")?);
     let built_in: Vec<String> = read("modules.builtin")?.lines().map(module_name).collect();

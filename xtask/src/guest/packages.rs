@@ -27,7 +27,10 @@ pub(crate) fn disk(ctx: &Ctx, tools: &ToolsTree, packages: &[String]) -> miette:
     names.sort_unstable();
     names.dedup();
     if let Some(bad) = names.iter().find(|name| !is_package_name(name)) {
-        return Err(miette!(help = "write --with fio,perl", "--with: `{bad}` is not a Debian package's name"));
+        return Err(miette!(
+            help = "write --with fio,perl",
+            "--with: `{bad}` is not a Debian package's name"
+        ));
     }
     let suite = Sources::read(ctx)?.tools.suite;
     let key = files::digest(format!("{suite} {}", names.join(" ")));
@@ -96,7 +99,11 @@ fn fetch(ctx: &Ctx, names: &[&str], suite: &str, tar: &PathBuf) -> miette::Resul
     for line in &lines[lines.len().saturating_sub(12)..] {
         let _ = writeln!(said, "  {line}");
     }
-    Err(miette!(help = "check the names against the release's package list", "cannot fetch {}:\n{said}", names.join(", ")))
+    Err(miette!(
+        help = "check the names against the release's package list",
+        "cannot fetch {}:\n{said}",
+        names.join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -1,8 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The stages of a build: typed inputs in, one typed output that only the stage can construct.
 
+use crate::board::Board;
+use crate::cli::Flavor;
+
+pub(crate) mod convert;
+mod drivers;
 pub(crate) mod image;
 pub(crate) mod kernel;
 pub(crate) mod modules;
+pub(crate) mod packages;
+pub(crate) mod program;
 pub(crate) mod rootfs;
+pub(crate) mod source;
 pub(crate) mod tools;
+
+/// The folder of one board's outputs; the debug flavour's stand beside the release's.
+fn board_folder(board: &Board, flavor: Flavor) -> String {
+    match flavor {
+        Flavor::Release => board.name().to_owned(),
+        Flavor::Debug => format!("{}-{}", board.name(), flavor.name()),
+    }
+}

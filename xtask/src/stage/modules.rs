@@ -1,26 +1,97 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The in-kernel Rust, compiled out of tree.
+//! The in-kernel Rust, compiled out of tree by `modules/Kbuild` against one kernel.
 
 use std::path::{Path, PathBuf};
+
+use miette::IntoDiagnostic as _;
 
 use super::kernel::Kernel;
 use super::tools::ToolsTree;
 use crate::ctx::Ctx;
+use crate::files;
+use crate::stamp::{Inputs, Stamp, StampFile};
+use crate::step::{self, Step};
+
+/// Where the compiler sees `modules/`.
+const INSIDE: &str = "/modules";
+/// Where it writes.
+const OUTPUT: &str = "/modules-out";
 
 /// The target stack's modules.
 #[derive(Debug)]
 pub(crate) struct Modules {
     dir: PathBuf,
+    stamp: Stamp,
 }
 
 impl Modules {
-    /// The directory with the stripped `*.ko` files.
+    /// The directory with the stripped `*.ko` files and `modules.order`.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The record of the build.
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.stamp
     }
 }
 
 /// Compiles `modules/` against `kernel`.
-pub(crate) fn build(_ctx: &Ctx, _tools: &ToolsTree, _kernel: &Kernel) -> miette::Result<Modules> {
-    miette::bail!("this stage is not written yet")
+pub(crate) fn build(ctx: &Ctx, tools: &ToolsTree, kernel: &Kernel) -> miette::Result<Modules> {
+    let home = ctx.target.join("modules").join(kernel.name());
+    let sources = ctx.root.join("modules");
+    let mut inputs = Inputs::new();
+    inputs.value("kernel", kernel.stamp().digest());
+    inputs.tree("modules", &sources, is_source)?;
+    let stamp = StampFile::new(home.join("stamp.json"), &home);
+    let stamp = step::stage(ctx, "modules", &stamp, &inputs, |step| {
+        let build = home.join("build");
+        // What was compiled against another kernel is of no use, and make would not notice.
+        let against = home.join("kernel");
+        if files::read(&against).ok() != Some(kernel.stamp().digest()) {
+            files::fresh_dir(&build)?;
+            files::write(&against, kernel.stamp().digest())?;
+        }
+        step.run(&make(tools, kernel, &sources, &build).arg("modules"))?;
+        collect(step, tools, &build, &home.join("out"))
+    })?;
+    Ok(Modules { dir: home.join("out"), stamp })
+}
+
+/// `make` on `modules/`, its output beside the sources' mount and never in it.
+pub(crate) fn make(
+    tools: &ToolsTree,
+    kernel: &Kernel,
+    sources: &Path,
+    build: &Path,
+) -> crate::enter::TreeCommand {
+    kernel
+        .make(tools)
+        .bind_ro(sources, INSIDE)
+        .bind_rw(build, OUTPUT)
+        .args([format!("M={INSIDE}"), format!("MO={OUTPUT}")])
+}
+
+/// What the compiler reads; host crates' manifests and texts for people are not part of it.
+fn is_source(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    name == "Kbuild" || name == "Makefile" || ["rs", "c", "h", "S"].contains(&ending)
+}
+
+/// Copies the modules out, without debug information, aside and then into place.
+fn collect(step: &Step, tools: &ToolsTree, build: &Path, out: &Path) -> miette::Result<Vec<PathBuf>> {
+    let order = files::read(&build.join("modules.order"))?;
+    let aside = files::partial(out);
+    files::fresh_dir(&aside)?;
+    for object in order.lines() {
+        let name = Path::new(object).with_extension("ko");
+        let name = name.file_name().unwrap_or_default();
+        files::copy(&build.join(name), &aside.join(name))?;
+        let strip = tools.command("llvm-strip-19").bind_rw(&aside, "/out").arg("--strip-debug");
+        step.run(&strip.arg(Path::new("/out").join(name)))?;
+    }
+    std::fs::write(aside.join("modules.order"), order).into_diagnostic()?;
+    files::replace(&aside, out)?;
+    Ok(files::walk(out)?.into_iter().map(|path| Path::new("out").join(path)).collect())
 }

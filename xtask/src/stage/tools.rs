@@ -202,7 +202,7 @@ fn check_lock(ctx: &Ctx, lock: &Packages, tree: &ToolsTree) -> miette::Result<()
             lines.join("\n")
         );
     }
-    if !ctx.dry_run {
+    if ctx.dry_run.is_none() {
         eprintln!(
             "WARNING: the tools tree differs from {LOCK}; the manifest records it:\n{}",
             lines.join("\n")

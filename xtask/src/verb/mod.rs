@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One file per verb.
 
+mod board;
 mod build_image;
+mod clean;
+mod doctor;
+mod fmt;
+mod ide;
+mod lint;
 mod lock;
+mod manual;
+mod menuconfig;
 mod run;
 mod test;
+mod why;
 
 use std::process::ExitCode;
 
@@ -16,6 +25,16 @@ pub(crate) fn run(ctx: &Ctx, verb: Verb) -> miette::Result<ExitCode> {
     match verb {
         Verb::BuildImage(args) => build_image::run(ctx, &args),
         Verb::Run(args) => run::run(ctx, &args),
+        Verb::Doctor(args) => doctor::run(ctx, &args),
+        Verb::Why(args) => why::run(ctx, &args),
+        Verb::Board(verb) => board::run(ctx, &verb),
+        Verb::Menuconfig(args) => menuconfig::run(ctx, &args),
+        Verb::Fmt(args) => fmt::run(ctx, &args),
+        Verb::Lint => lint::run(ctx),
+        Verb::Ide => ide::run(ctx),
+        Verb::Clean(args) => clean::run(ctx, &args),
+        Verb::Completions(args) => manual::completions(&args),
+        Verb::Man => manual::man(),
         Verb::Lock => lock::run(ctx),
         Verb::Test(args) => test::run(ctx, &args),
     }

@@ -76,7 +76,11 @@ fn prepare(ctx: &Ctx, args: &Run, control: Control) -> miette::Result<Prepared> 
     let accel = accel::choose(args.accel, &ctx.cache, &parts.tree, &parts.kernel)?;
     let dir = ctx.target.join("vm").join(format!("{}-{}", board.name(), args.board.flavor.name()));
     let wishes = Wishes {
-        through: if control == Control::Terminal || args.firmware { Through::Firmware } else { Through::Direct },
+        through: if control == Control::Terminal || args.firmware {
+            Through::Firmware
+        } else {
+            Through::Direct
+        },
         control,
         accel,
         memory: args.memory.unwrap_or(board.vm().memory),
@@ -155,9 +159,7 @@ fn exec(ctx: &Ctx, args: &Run, program: &[u8]) -> miette::Result<ExitCode> {
     let mut guest = Guest::start(&prepared.parts.tree, &prepared.machine, &prepared.dir)?;
     let boot_until = end_of_run.min(Instant::now() + boot);
     let end = match guest.agent.hello(Limits { until: boot_until, silence }) {
-        Ok(_) => {
-            guest.agent.run(program, Limits { until: end_of_run, silence }, &mut pass_on)?
-        }
+        Ok(_) => guest.agent.run(program, Limits { until: end_of_run, silence }, &mut pass_on)?,
         Err(end) => return Ok(did_not_boot(&guest, end, end_of_run)),
     };
     let code = report(&guest, end);
@@ -201,7 +203,9 @@ fn report(guest: &Guest, end: End) -> ExitCode {
 fn did_not_boot(guest: &Guest, end: End, end_of_run: Instant) -> ExitCode {
     let (code, message) = match end {
         End::Dead(line) => (PANICKED, format!("the guest's kernel panicked while booting: {line}")),
-        End::Deadline if Instant::now() >= end_of_run => (TIMEOUT, "the time given by --timeout is up".into()),
+        End::Deadline if Instant::now() >= end_of_run => {
+            (TIMEOUT, "the time given by --timeout is up".into())
+        }
         End::Deadline => (NOT_RUN, "the guest booted too slowly, or init hung".into()),
         End::Silent(time) => {
             (HUNG, format!("the guest hung while booting: no sign of life for {} s", time.as_secs()))
@@ -216,7 +220,11 @@ fn did_not_boot(guest: &Guest, end: End, end_of_run: Instant) -> ExitCode {
 
 fn explain(guest: &Guest, message: &str) {
     let console = guest.vm.console();
-    eprintln!("xtask: {message}\nThe end of the console ({}):\n{}", console.log().display(), console.tail(TAIL));
+    eprintln!(
+        "xtask: {message}\nThe end of the console ({}):\n{}",
+        console.log().display(),
+        console.tail(TAIL)
+    );
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ pub(crate) fn choose(wanted: Wanted, cache: &Path, tree: &Path, kernel: &Path) -
         Some(answer) => answer.kvm_boots,
         None => {
             let kvm_boots = probe(tree, kernel)?;
-            let verdict = if kvm_boots { "boots a kernel here" } else { "opens and does not boot a kernel here" };
+            let verdict =
+                if kvm_boots { "boots a kernel here" } else { "opens and does not boot a kernel here" };
             eprintln!("accelerator: /dev/kvm {verdict}; remembered in {}", memory.display());
             remember(&memory, &Answer { host_kernel, kvm_boots })?;
             kvm_boots

@@ -18,7 +18,9 @@ const IMAGE_SERIAL: &str = "appliance";
 /// What is there is kept, so that a guest finds again what it wrote; only a newer image replaces the copy.
 /// The image itself is never written: it stays what the build made.
 pub(crate) fn prepare(vm: &Vm, image: &Path, dir: &Path) -> miette::Result<Vec<Disk>> {
-    std::fs::create_dir_all(dir).into_diagnostic().wrap_err_with(|| format!("cannot make {}", dir.display()))?;
+    std::fs::create_dir_all(dir)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot make {}", dir.display()))?;
     let mut disks = vec![disk(refresh(image, vm.disk_size, dir)?, vm.disk_bus, IMAGE_SERIAL)];
     for extra in &vm.disks {
         let path = dir.join(format!("{}.img", extra.serial.as_str()));
@@ -55,6 +57,11 @@ pub(crate) fn added(path: &Path, access: Access, number: usize) -> miette::Resul
     read.into_diagnostic().wrap_err_with(|| format!("--add-disk {}: cannot read it", path.display()))?;
     let format = if &magic == b"QFI\xfb" { Format::Qcow2 } else { Format::Raw };
     Ok(Disk { path, format, bus: Bus::Virtio, serial: format!("added{number}"), access })
+}
+
+/// A disk without content in the sparse file at `path`.
+pub(crate) fn empty(path: PathBuf, serial: &str) -> Disk {
+    disk(path, Bus::Virtio, serial)
 }
 
 fn disk(path: PathBuf, bus: Bus, serial: &str) -> Disk {
@@ -107,7 +114,9 @@ pub(crate) fn grow(path: &Path, size: Size) -> miette::Result<()> {
         .truncate(false)
         .write(true)
         .open(path)
-        .and_then(|file| if file.metadata()?.len() < size.bytes() { file.set_len(size.bytes()) } else { Ok(()) })
+        .and_then(
+            |file| if file.metadata()?.len() < size.bytes() { file.set_len(size.bytes()) } else { Ok(()) },
+        )
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot make the disk {}", path.display()))
 }

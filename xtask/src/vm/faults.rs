@@ -14,7 +14,8 @@ pub(crate) enum Fault {
 }
 
 /// The kernel's last words.
-const DEAD: &[&str] = &[r"Kernel panic - not syncing", r"end Kernel panic", r"System halted after a fatal error"];
+const DEAD: &[&str] =
+    &[r"Kernel panic - not syncing", r"end Kernel panic", r"System halted after a fatal error"];
 
 /// One pattern per checker of the kernel, each with what prints it.
 const COMPLAINTS: &[&str] = &[

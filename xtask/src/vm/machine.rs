@@ -148,7 +148,7 @@ impl Machine {
         };
         args.two("-smp", self.cpus).two("-m", format!("{}M", self.memory.bytes() >> 20));
         boot_args(&mut args, &self.boot);
-        disk_args(&mut args, &self.disks);
+        disk_args(&mut args, &self.disks, &self.boot);
         self.channel_args(&mut args);
         if self.snapshot {
             args.words(&["-snapshot"]);
@@ -198,7 +198,7 @@ fn boot_args(args: &mut Args, boot: &Boot) {
     }
 }
 
-fn disk_args(args: &mut Args, disks: &[Disk]) {
+fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
     let uses = |bus| disks.iter().any(|d| d.bus == bus);
     if uses(Bus::Scsi) {
         args.two("-device", "virtio-scsi-pci,id=scsi");
@@ -225,9 +225,13 @@ fn disk_args(args: &mut Args, disks: &[Disk]) {
             Bus::Usb => "usb-storage,bus=usb.0".to_owned(),
         };
         // Only the first disk is a candidate for the firmware; a LUN's backing store is none.
-        let bootindex = if number == 0 { ",bootindex=0" } else { "" };
+        let first = number == 0 && matches!(boot, Boot::Firmware { .. });
+        let bootindex = if first { ",bootindex=0" } else { "" };
         let serial = doubled(&disk.serial);
-        args.two("-device", format!("{device},id=disk{number},drive=drive{number},serial={serial}{bootindex}"));
+        args.two(
+            "-device",
+            format!("{device},id=disk{number},drive=drive{number},serial={serial}{bootindex}"),
+        );
     }
 }
 
@@ -271,13 +275,7 @@ mod tests {
     }
 
     fn disk(path: &str, bus: Bus) -> Disk {
-        Disk {
-            path: path.into(),
-            format: Format::Raw,
-            bus,
-            serial: "S1".into(),
-            access: Access::ReadWrite,
-        }
+        Disk { path: path.into(), format: Format::Raw, bus, serial: "S1".into(), access: Access::ReadWrite }
     }
 
     fn machine(boot: Boot) -> Machine {
@@ -359,7 +357,7 @@ mod tests {
 -device virtio-scsi-pci,id=scsi
 -device qemu-xhci,id=usb
 -drive if=none,id=drive0,format=raw,file=/d
--device nvme,id=disk0,drive=drive0,serial=S1,bootindex=0
+-device nvme,id=disk0,drive=drive0,serial=S1
 -drive if=none,id=drive1,format=raw,file=/d,readonly=on
 -device scsi-hd,bus=scsi.0,id=disk1,drive=drive1,serial=S1
 -drive if=none,id=drive2,format=raw,file=/d

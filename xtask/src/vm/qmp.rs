@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_qemus_words() {
-        let answers = &["{\"return\":{}}\n", "{\"error\":{\"class\":\"DeviceNotFound\",\"desc\":\"no x\"}}\n"];
+        let answers =
+            &["{\"return\":{}}\n", "{\"error\":{\"class\":\"DeviceNotFound\",\"desc\":\"no x\"}}\n"];
         let error = qemu(answers).unwrap().execute("device_del", json!({ "id": "x" })).unwrap_err();
         assert_eq!(error.to_string(), "QEMU refused device_del: \"no x\"");
     }

@@ -14,7 +14,7 @@ use miette::{miette, Context as _, IntoDiagnostic as _};
 use serde_json::json;
 
 use super::console::{Activity, Console};
-use super::machine::{Access, Accel, Boot, Machine, CONSOLE_FD, FIRST_PORT_FD, QMP_FD};
+use super::machine::{Accel, Access, Boot, Machine, CONSOLE_FD, FIRST_PORT_FD, QMP_FD};
 use super::qmp::Qmp;
 use crate::enter::TreeCommand;
 
@@ -90,7 +90,9 @@ impl Vm {
                 let mut child = child;
                 kill(&mut child);
                 let words = std::fs::read_to_string(&said).unwrap_or_default();
-                Err(StartError::Failed(error.wrap_err(format!("QEMU did not start; it said:\n{}", words.trim_end()))))
+                Err(StartError::Failed(
+                    error.wrap_err(format!("QEMU did not start; it said:\n{}", words.trim_end())),
+                ))
             }
         }
     }
@@ -173,6 +175,10 @@ pub(crate) fn command(tree: &Path, machine: &Machine) -> Result<TreeCommand, Sta
     }
     if machine.gdb || machine.extra.iter().any(|word| word.contains("netdev") || word.contains("-nic")) {
         command = command.network();
+    }
+    if machine.snapshot {
+        // What the guest writes goes to an unnamed file there; the sandbox's own /tmp is memory.
+        command = command.bind_rw(std::env::temp_dir(), "/var/tmp");
     }
     for (path, access) in files(machine) {
         let kind = std::fs::metadata(&path)

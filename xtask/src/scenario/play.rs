@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One scenario on one board: its disks, its guest, its log.
+
+use std::path::{Path, PathBuf};
+
+use board_profile::Board;
+use miette::Context as _;
+use regex::Regex;
+
+use super::file::Scenario;
+use super::verdict::Verdict;
+use crate::cli::Flavor;
+use crate::ctx::Ctx;
+use crate::files;
+use crate::guest::boot::{Guest, Pace, Parts};
+use crate::guest::packages;
+use crate::pipeline::Built;
+use crate::stage::kernel;
+use crate::vm::console::Console;
+use crate::vm::disks;
+use crate::vm::faults;
+use crate::vm::machine::{Accel, Disk};
+use crate::vm::running::Vm;
+
+/// What a scenario is played on.
+#[derive(Debug)]
+pub(crate) struct Stage<'a> {
+    /// The board.
+    pub(crate) board: &'a Board,
+    /// The flavour of its kernel.
+    pub(crate) flavor: Flavor,
+    /// What was built of it.
+    pub(crate) built: &'a Built,
+    /// What executes the guest.
+    pub(crate) accel: Accel,
+    /// How many other scenarios run at the same time.
+    pub(crate) neighbours: usize,
+}
+
+/// A guest that is on.
+#[derive(Debug)]
+pub(super) enum Running {
+    /// It takes commands.
+    Guest(Box<Guest>),
+    /// It is the image as it ships; its console is all there is.
+    Watched(Box<Vm>),
+}
+
+/// A scenario being played.
+#[derive(Debug)]
+pub(crate) struct Play<'a> {
+    pub(super) ctx: &'a Ctx,
+    pub(super) scenario: &'a Scenario,
+    pub(super) stage: &'a Stage<'a>,
+    pub(super) parts: Parts,
+    pub(super) dir: PathBuf,
+    pub(super) pace: Pace,
+    pub(super) disks: Vec<Disk>,
+    pub(super) packages: Option<Disk>,
+    pub(super) running: Option<Running>,
+    pub(super) boots: u32,
+    /// The console of the latest boot; it outlives the guest.
+    pub(super) console: Option<Console>,
+    pub(super) allowed: Vec<Regex>,
+}
+
+impl<'a> Play<'a> {
+    /// Prepares disks and packages in a folder that no earlier run shows in.
+    pub(crate) fn new(ctx: &'a Ctx, scenario: &'a Scenario, stage: &'a Stage<'a>) -> miette::Result<Self> {
+        let name = format!("{}-{}-{}", scenario.name, stage.board.name(), stage.flavor.name());
+        let dir = ctx.target.join("scenarios").join(name);
+        files::fresh_dir(&dir)?;
+        let mut all = disks::prepare(stage.board.vm(), &stage.built.image.disk(), &dir)?;
+        for extra in &scenario.disks {
+            let path = dir.join(format!("{}.img", extra.serial));
+            disks::grow(&path, extra.size)?;
+            all.push(disks::empty(path, &extra.serial));
+        }
+        Ok(Self {
+            ctx,
+            scenario,
+            stage,
+            parts: Parts::from(stage.built),
+            pace: Pace::new(stage.accel, stage.flavor, stage.neighbours),
+            disks: all,
+            packages: match &scenario.with[..] {
+                [] => None,
+                names => Some(packages::disk(ctx, &stage.built.tools, names)?),
+            },
+            dir,
+            running: None,
+            boots: 0,
+            console: None,
+            allowed: scenario.allowed(),
+        })
+    }
+
+    /// Goes through all steps. Disks are kept where something went wrong, logs always.
+    pub(crate) fn run(&mut self) -> Result<(), Verdict> {
+        let end = self.steps();
+        // Whatever failed, a kernel that said why it is unwell explains more.
+        let end = match (self.unwell(), end) {
+            (Some(line), Ok(()) | Err(Verdict::Fail(_) | Verdict::Hang(_))) => Err(Verdict::Panic(line)),
+            (_, end) => end,
+        };
+        self.running = None;
+        if end.is_ok() {
+            for disk in &self.disks {
+                files::remove(&disk.path)?;
+            }
+        }
+        end
+    }
+
+    fn steps(&mut self) -> Result<(), Verdict> {
+        for (number, step) in self.scenario.steps.iter().enumerate() {
+            let done = self.step(step).and_then(|()| match self.unwell() {
+                Some(line) => Err(Verdict::Panic(line)),
+                None => Ok(()),
+            });
+            done.map_err(|verdict| at_step(number + 1, verdict))?;
+        }
+        Ok(())
+    }
+
+    /// The line of the console that says that the kernel is unwell, if there is one.
+    pub(super) fn unwell(&self) -> Option<String> {
+        let text = self.console.as_ref()?.text();
+        faults::first(&text, &self.allowed).map(|(_, line)| line.to_owned())
+    }
+
+    /// The console's log of the latest boot.
+    pub(crate) fn log(&self) -> Option<&Path> {
+        self.console.as_ref().map(Console::log)
+    }
+
+    /// The last lines of the console.
+    pub(crate) fn tail(&self, lines: usize) -> String {
+        self.console.as_ref().map(|console| console.tail(lines)).unwrap_or_default()
+    }
+
+    /// The options that the kernel's fragments request and `config` does not have, each in one line.
+    pub(super) fn missing_options(&self, config: &str) -> miette::Result<Vec<String>> {
+        let request = kernel::Request::of(self.stage.board, self.stage.flavor);
+        let fragments = kernel::fragments(self.ctx, &request).wrap_err("cannot read the kernel's fragments")?;
+        let missing = crate::kconfig::missing(&fragments, config);
+        Ok(missing.iter().map(|m| format!("{}:{}: {}", m.fragment, m.line, m.requested)).collect())
+    }
+}
+
+fn at_step(number: usize, verdict: Verdict) -> Verdict {
+    let at = |what: String| format!("step {number}: {what}");
+    match verdict {
+        Verdict::Fail(what) => Verdict::Fail(at(what)),
+        Verdict::Panic(what) => Verdict::Panic(at(what)),
+        Verdict::Hang(what) => Verdict::Hang(at(what)),
+        Verdict::Missing(what) => Verdict::Missing(at(what)),
+    }
+}

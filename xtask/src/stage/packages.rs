@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Debian packages for an image, with everything they need.
+//!
+//! apt resolves the dependencies against the snapshot of the mirror that the tools tree was made from, as if
+//! nothing were installed. Packages whose role the image fills itself are left out, and so is what nobody reads on
+//! an appliance. A shared library is carried only if some carried file asks for it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miette::{IntoDiagnostic as _, WrapErr as _};
+use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
+
+use super::tools::ToolsTree;
+use crate::ctx::Ctx;
+use crate::debian::{self, Packages};
+use crate::files;
+use crate::sources::Sources;
+use crate::stamp::{Inputs, Stamp, StampFile};
+use crate::step::{self, Step};
+
+/// Packages whose role busybox or the image's own files fill.
+const FILLED: [&str; 26] = [
+    "base-files",
+    "base-passwd",
+    "bash",
+    "bsdutils",
+    "coreutils",
+    "cdebconf",
+    "dash",
+    "debconf",
+    "debianutils",
+    "diffutils",
+    "dpkg",
+    "findutils",
+    "grep",
+    "gzip",
+    "hostname",
+    "init-system-helpers",
+    "libc-bin",
+    "login",
+    "mount",
+    "ncurses-bin",
+    "passwd",
+    "sed",
+    "sysvinit-utils",
+    "tar",
+    "util-linux",
+    "lsb-base",
+];
+
+/// Folders of a package that nothing on an appliance reads.
+const UNREAD: [&str; 8] = [
+    "usr/share/doc/",
+    "usr/share/man/",
+    "usr/share/locale/",
+    "usr/share/lintian/",
+    "usr/share/bash-completion/",
+    "usr/share/bug/",
+    "usr/share/zsh/",
+    "usr/lib/x86_64-linux-gnu/gconv/",
+];
+
+/// The folder that holds shared libraries and nothing else by that name.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+
+/// Unpacked packages.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    dir: PathBuf,
+    packages: Packages,
+    stamp: Stamp,
+}
+
+impl Unpacked {
+    /// The files, laid out as below `/`.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What was unpacked.
+    pub(crate) fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
+    /// The record of the unpacking.
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+}
+
+/// Unpacks `names` and what they need. The same set of names is unpacked once, whoever asks for it.
+pub(crate) fn build(
+    ctx: &Ctx,
+    sources: &Sources,
+    tools: &ToolsTree,
+    names: &[String],
+) -> miette::Result<Unpacked> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    let mut inputs = Inputs::new();
+    inputs.value("package names", names.join(" "));
+    inputs.text("tools tree", tools.packages().to_text());
+    let id = files::digest(names.join(" "));
+    let home = ctx.target.join("packages").join(&id[..12]);
+    let stamp = StampFile::new(home.join("stamp.json"), &home);
+    let stamp = step::stage(ctx, "packages", &stamp, &inputs, |step| {
+        files::make_dir(&home)?;
+        let aside = home.join("root.partial");
+        files::fresh_dir(&aside)?;
+        let archives = match names.is_empty() {
+            true => Vec::new(),
+            false => fetch(ctx, sources, tools, step, &names)?,
+        };
+        let mut used = String::new();
+        for (name, version, archive) in &archives {
+            unpack(tools, step, archive, &aside)?;
+            let sha256 = files::digest_file(archive).into_diagnostic()?;
+            used += &format!("{name} {version} {sha256}\n");
+        }
+        prune(&aside)?;
+        files::write(&home.join("packages"), used)?;
+        files::replace(&aside, &home.join("root"))?;
+        let unpacked = files::walk(&home.join("root"))?.into_iter().map(|path| Path::new("root").join(path));
+        Ok(unpacked.chain([PathBuf::from("packages")]).collect())
+    })?;
+    let packages = Packages::read(&home.join("packages"))?;
+    Ok(Unpacked { dir: home.join("root"), packages, stamp })
+}
+
+/// Resolves and downloads; returns name, version and archive of each package.
+fn fetch(
+    ctx: &Ctx,
+    sources: &Sources,
+    tools: &ToolsTree,
+    step: &Step,
+    names: &[String],
+) -> miette::Result<Vec<(String, String, PathBuf)>> {
+    // apt wants to write beside its lists; a copy of the small part of its state is given to it.
+    let apt = |arguments: &[&str]| {
+        tools.command(arguments[0]).superuser().args(&arguments[1..]).args([
+            "-o",
+            "Dir::State::status=/dev/null",
+            "-o",
+            "Debug::NoLocking=1",
+            "-o",
+            "pkgCacheGen::ForceEssential=,",
+            "-o",
+            "Dir::Cache::pkgcache=",
+            "-o",
+            "Dir::Cache::srcpkgcache=",
+            "-o",
+            "APT::Sandbox::User=root",
+        ])
+    };
+    let simulate = apt(&["apt-get", "install", "--simulate", "--no-install-recommends"]).args(names);
+    let resolved = step.read(&simulate).wrap_err_with(|| {
+        format!("cannot resolve the packages {} in Debian {}", names.join(" "), sources.tools.suite)
+    })?;
+    let archives = ctx.cache.join("packages");
+    files::make_dir(&archives)?;
+    let mut found = Vec::new();
+    for (name, version) in installs(&resolved).filter(|(name, _)| !FILLED.contains(name)) {
+        let archive = archives.join(format!("{name}_{}.deb", version.replace(':', "%3a")));
+        if !archive.exists() {
+            if ctx.offline {
+                miette::bail!(
+                    help = "build once without --offline",
+                    "the package {name} {version} has to be fetched, and --offline forbids it"
+                );
+            }
+            let aside = archives.join("download.partial");
+            files::fresh_dir(&aside)?;
+            let mirror = debian::mirror(ctx)?;
+            step.log(&format!("fetching {name} {version} from {mirror}\n"))?;
+            let resolver = fs::canonicalize("/etc/resolv.conf").unwrap_or_else(|_| "/etc/resolv.conf".into());
+            let download = apt(&["apt-get", "download", &format!("{name}={version}")]).network();
+            step.run(
+                &download.bind_ro(resolver, "/etc/resolv.conf").bind_rw(&aside, "/out").workdir("/out"),
+            )?;
+            let [file] = &files::walk(&aside)?[..] else {
+                miette::bail!("apt-get download of {name} left no single archive in {}", aside.display());
+            };
+            files::replace(&aside.join(file), &archive)?;
+        }
+        found.push((name.to_owned(), version.to_owned(), archive));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Names and versions in the lines `Inst NAME (VERSION …)` of a simulated installation.
+fn installs(simulated: &str) -> impl Iterator<Item = (&str, &str)> {
+    simulated.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+        Some((name, rest.split_whitespace().next()?))
+    })
+}
+
+fn unpack(tools: &ToolsTree, step: &Step, archive: &Path, into: &Path) -> miette::Result<()> {
+    let unpack = tools.command("dpkg-deb").bind_ro(archive, "/in.deb").bind_rw(into, "/out");
+    step.run(&unpack.superuser().args(["--extract", "/in.deb", "/out"]))
+}
+
+/// Takes out what nobody reads and every shared library that nothing asks for.
+fn prune(root: &Path) -> miette::Result<()> {
+    let files_of_root = files::walk(root)?;
+    let unread = |path: &&PathBuf| UNREAD.iter().any(|folder| path.starts_with(folder));
+    for path in files_of_root.iter().filter(unread) {
+        files::remove(&root.join(path))?;
+    }
+    let carried: Vec<_> = files_of_root.iter().filter(|path| !unread(path)).collect();
+    let (libraries, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        carried.into_iter().partition(|path| is_library(path));
+    let needed = needed_libraries(root, &others, &libraries)?;
+    for path in libraries.iter().filter(|path| !needed.contains(path.as_path())) {
+        files::remove(&root.join(path))?;
+    }
+    Ok(())
+}
+
+/// A shared library, or a link to one, directly in the folder of libraries.
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.parent() == Some(Path::new(LIBRARIES)) && (name.ends_with(".so") || name.contains(".so."))
+}
+
+/// The libraries that `users` ask for, and those that these ask for, with the links on the way.
+fn needed_libraries(
+    root: &Path,
+    users: &[&PathBuf],
+    libraries: &[&PathBuf],
+) -> miette::Result<BTreeSet<PathBuf>> {
+    let by_name: BTreeMap<_, _> =
+        libraries.iter().filter_map(|path| Some((path.file_name()?.to_owned(), (*path).clone()))).collect();
+    let mut needed = BTreeSet::new();
+    let mut open: VecDeque<PathBuf> = users.iter().map(|path| (*path).clone()).collect();
+    while let Some(path) = open.pop_front() {
+        let full = root.join(&path);
+        let meta = fs::symlink_metadata(&full).into_diagnostic()?;
+        let asked: Vec<std::ffi::OsString> = match meta.is_symlink() {
+            true => fs::read_link(&full).into_diagnostic()?.file_name().map(Into::into).into_iter().collect(),
+            false => asks_for(&full)?.into_iter().map(Into::into).collect(),
+        };
+        let found = asked.iter().filter_map(|name| by_name.get(name));
+        for library in found.filter(|library| !needed.contains(*library)).cloned().collect::<Vec<_>>() {
+            open.push_back(library.clone());
+            needed.insert(library);
+        }
+    }
+    Ok(needed)
+}
+
+/// The libraries and the interpreter that an ELF file names; nothing for any other file.
+fn asks_for(path: &Path) -> miette::Result<Vec<String>> {
+    let bytes =
+        fs::read(path).into_diagnostic().wrap_err_with(|| format!("cannot read {}", path.display()))?;
+    if !bytes.starts_with(b"\x7fELF") {
+        return Ok(Vec::new());
+    }
+    elf_needs(&bytes).into_diagnostic().wrap_err_with(|| format!("{} is a damaged program", path.display()))
+}
+
+fn elf_needs(bytes: &[u8]) -> object::Result<Vec<String>> {
+    type Header = object::elf::FileHeader64<object::Endianness>;
+    let header = Header::parse(bytes)?;
+    let endian = header.endian()?;
+    let mut names = Vec::new();
+    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    for segment in header.program_headers(endian, bytes)? {
+        if let Some(interpreter) = segment.interpreter(endian, bytes)? {
+            names.extend(
+                Path::new(&text(interpreter)).file_name().map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    let sections = header.sections(endian, bytes)?;
+    if let Some((entries, link)) = sections.dynamic(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, link)?;
+        for entry in entries.iter().filter(|entry| entry.tag32(endian) == Some(object::elf::DT_NEEDED)) {
+            names.push(text(entry.string(endian, strings)?));
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulated_installation_is_read() {
+        let text = "NOTE: This is only a simulation!\nInst libc6 (2.41-12 Debian:13.1/stable [amd64])\n\
+                    Inst sg3-utils (1.48-2 Debian:13.1/stable [amd64])\nConf libc6 (2.41-12 x [amd64])\n";
+        assert_eq!(installs(text).collect::<Vec<_>>(), [("libc6", "2.41-12"), ("sg3-utils", "1.48-2")]);
+    }
+
+    #[test]
+    fn this_very_program_asks_for_its_libraries() {
+        let own = std::env::current_exe().unwrap();
+        let asked = asks_for(&own).unwrap();
+        assert!(asked.contains(&"libc.so.6".to_owned()), "{asked:?}");
+        assert!(asked.iter().any(|name| name.starts_with("ld-")), "the interpreter: {asked:?}");
+    }
+
+    #[test]
+    fn only_libraries_that_something_asks_for_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let folder = root.join(LIBRARIES);
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(root.join("usr/bin")).unwrap();
+        fs::create_dir_all(root.join("usr/share/doc/x")).unwrap();
+        fs::copy(std::env::current_exe().unwrap(), root.join("usr/bin/x")).unwrap();
+        fs::write(root.join("usr/share/doc/x/copyright"), "").unwrap();
+        for name in ["libc.so.6.1", "libunused.so.1"] {
+            fs::write(folder.join(name), "no ELF").unwrap();
+        }
+        std::os::unix::fs::symlink("libc.so.6.1", folder.join("libc.so.6")).unwrap();
+        prune(root).unwrap();
+        let left: Vec<_> = files::walk(root).unwrap().iter().map(|p| p.display().to_string()).collect();
+        let libraries = format!("{LIBRARIES}/libc.so.6 {LIBRARIES}/libc.so.6.1");
+        assert_eq!(left.join(" "), format!("usr/bin/x {libraries}"));
+    }
+}

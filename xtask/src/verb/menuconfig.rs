@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `menuconfig`: the kernel's own editor on a board's configuration; what was changed becomes a fragment.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use miette::IntoDiagnostic as _;
+
+use crate::board::Boards;
+use crate::cli::Menuconfig;
+use crate::ctx::Ctx;
+use crate::files;
+use crate::lock::Lock;
+use crate::sources::Sources;
+use crate::stage::kernel::Request;
+use crate::stage::{kernel, source, tools};
+use crate::stamp::Reason;
+use crate::step::Step;
+
+const HEADER: &str = "# SPDX-License-Identifier: MIT OR Apache-2.0\n";
+
+/// Opens the editor, then saves the difference.
+pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
+    let _lock = Lock::take(&ctx.target)?;
+    let sources = Sources::read(ctx)?;
+    let tools = tools::build(ctx, &sources)?;
+    let source = source::build(ctx, &sources, &tools)?;
+    let board = Boards::new(ctx).load(&args.board.board)?;
+    let step = Step::start(ctx, "menuconfig", &Reason::NeverFinished)?;
+    let request = Request::of(&board, args.board.flavor);
+    let editor = kernel::Editor::open(ctx, &sources, &tools, &source, &request, &step)?;
+    drop(step);
+    let before = files::read(&editor.config())?;
+    let status = editor
+        .make(&tools)
+        .arg("menuconfig")
+        .env("TERM", terminal())
+        .to_command()
+        .status()
+        .into_diagnostic()?;
+    if !status.success() {
+        miette::bail!("menuconfig failed ({status})");
+    }
+    let lines = difference(&before, &files::read(&editor.config())?);
+    if lines.is_empty() {
+        eprintln!("nothing changed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = format!("kernel-config/fragments/{}.config", args.save);
+    let path = ctx.root.join(&name);
+    let old = files::read(&path).unwrap_or_else(|_| HEADER.to_owned());
+    files::write(&path, merge(&old, &lines))?;
+    eprintln!(
+        "{} changed options are in {name}; name it in a board's [kernel] fragments, or move the lines",
+        lines.len()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn terminal() -> String {
+    std::env::var("TERM").unwrap_or_else(|_| "linux".to_owned())
+}
+
+/// The lines of `after` that `before` does not have, by symbol; an option that is gone counts as switched off.
+fn difference(before: &str, after: &str) -> BTreeMap<String, String> {
+    let (before, after) = (options(before), options(after));
+    let off = |symbol: &String| (symbol.clone(), format!("# CONFIG_{symbol} is not set"));
+    let gone = before.iter().filter(|(symbol, line)| !after.contains_key(*symbol) && !line.starts_with('#'));
+    let mut lines: BTreeMap<_, _> = gone.map(|(symbol, _)| off(symbol)).collect();
+    lines.extend(after.into_iter().filter(|(symbol, line)| {
+        before.get(symbol) != Some(line) && !(line.starts_with('#') && !before.contains_key(symbol))
+    }));
+    lines
+}
+
+fn options(config: &str) -> BTreeMap<String, String> {
+    let lines =
+        config.lines().filter_map(|line| Some((crate::kconfig::symbol(line)?.to_owned(), line.to_owned())));
+    lines.collect()
+}
+
+/// The fragment's text with `lines` in it: a line about the same option is replaced, another is added at the end.
+fn merge(old: &str, lines: &BTreeMap<String, String>) -> String {
+    let mut open = lines.clone();
+    let mut text: Vec<String> = Vec::new();
+    for line in old.lines() {
+        let new = crate::kconfig::symbol(line).and_then(|symbol| open.remove(symbol));
+        text.push(new.unwrap_or_else(|| line.to_owned()));
+    }
+    text.extend(open.into_values());
+    text.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_changed_becomes_lines() {
+        let before = "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_D=y\n";
+        let after = "CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=m\n# CONFIG_NEW is not set\nCONFIG_E=3\n";
+        let lines: Vec<_> = difference(before, after).into_values().collect();
+        assert_eq!(lines, ["CONFIG_B=y", "CONFIG_C=m", "# CONFIG_D is not set", "CONFIG_E=3"]);
+        assert!(difference(before, before).is_empty());
+    }
+
+    #[test]
+    fn a_fragment_keeps_its_comments() {
+        let lines = difference("CONFIG_B=m\n", "CONFIG_B=y\nCONFIG_C=y\n");
+        assert_eq!(
+            merge("# why\nCONFIG_B=m\nCONFIG_X=y\n", &lines),
+            "# why\nCONFIG_B=y\nCONFIG_X=y\nCONFIG_C=y\n"
+        );
+    }
+}

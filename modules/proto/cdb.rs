@@ -49,10 +49,17 @@ fn decode(op: &'static OpDesc, cdb: &[u8]) -> Result<Decoded, Sense> {
         return Err(highest_set_bit(raw.0 & op.reserved));
     }
     let count = raw.count(op.length);
+    let transfer = raw.transfer(op, count);
+    // Reads and writes are picked out first, so that nothing is called for them.
+    let command = match op.op {
+        Op::Read10 | Op::Read16 | Op::Read12 | Op::Read6 => raw.read(op, count),
+        Op::Write10 | Op::Write16 | Op::Write12 | Op::Write6 => raw.write(op, count),
+        _ => raw.command(op, count)?,
+    };
     Ok(Decoded {
         op,
-        transfer: raw.transfer(op, count),
-        command: raw.command(op, count)?,
+        transfer,
+        command,
     })
 }
 
@@ -78,19 +85,32 @@ impl Raw {
     #[inline]
     fn load(cdb: &[u8], len: usize) -> Option<Self> {
         match len {
-            6 => Self::load_exactly::<6>(cdb),
-            10 => Self::load_exactly::<10>(cdb),
-            12 => Self::load_exactly::<12>(cdb),
-            16 => Self::load_exactly::<16>(cdb),
+            6 => {
+                let &[a, b, c, d, e, f] = cdb.first_chunk()?;
+                Some(Self::from_halves(&[a, b, c, d, e, f, 0, 0], &[0; 8]))
+            }
+            10 => {
+                let (head, tail) = cdb.split_first_chunk()?;
+                let &[a, b] = tail.first_chunk()?;
+                Some(Self::from_halves(head, &[a, b, 0, 0, 0, 0, 0, 0]))
+            }
+            12 => {
+                let (head, tail) = cdb.split_first_chunk()?;
+                let &[a, b, c, d] = tail.first_chunk()?;
+                Some(Self::from_halves(head, &[a, b, c, d, 0, 0, 0, 0]))
+            }
+            16 => {
+                let (head, tail) = cdb.split_first_chunk()?;
+                Some(Self::from_halves(head, tail.first_chunk()?))
+            }
             _ => None,
         }
     }
 
+    /// Two registers' worth; putting the bytes together in memory first would stall the read that follows.
     #[inline]
-    fn load_exactly<const LEN: usize>(cdb: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 16];
-        *bytes.first_chunk_mut::<LEN>()? = *cdb.first_chunk::<LEN>()?;
-        Some(Self(u128::from_be_bytes(bytes)))
+    const fn from_halves(head: &[u8; 8], tail: &[u8; 8]) -> Self {
+        Self((u64::from_be_bytes(*head) as u128) << 64 | u64::from_be_bytes(*tail) as u128)
     }
 
     /// The big-endian field of `width` bytes (1 to 8) at byte `at`.
@@ -173,35 +193,42 @@ impl Raw {
         }
     }
 
+    /// DPO and FUA; in the 6-byte forms these bits belong to the address.
     #[inline]
-    fn command(self, op: &OpDesc, count: u32) -> Result<Command, Sense> {
-        let lba = self.lba(op.cdb_len());
-        // In the 6-byte forms these bits belong to the address.
+    const fn cache_bits(self, op: &OpDesc) -> (bool, bool) {
         let long = op.cdb_len() > 6;
-        let (dpo, fua) = (long && self.bit(1, 4), long && self.bit(1, 3));
-        Ok(match op.op {
-            Op::Read10 | Op::Read16 | Op::Read12 | Op::Read6 => Command::Read {
-                lba,
-                blocks: count,
-                fua,
-                dpo,
-            },
-            Op::Write10 | Op::Write16 | Op::Write12 | Op::Write6 => Command::Write {
-                lba,
-                blocks: count,
-                fua,
-                dpo,
-            },
-            _ => return self.other_command(op.op, lba, count),
-        })
+        (long && self.bit(1, 4), long && self.bit(1, 3))
     }
 
-    /// Commands that are not reads or writes.
+    #[inline]
+    const fn read(self, op: &OpDesc, blocks: u32) -> Command {
+        let (dpo, fua) = self.cache_bits(op);
+        Command::Read {
+            lba: self.lba(op.cdb_len()),
+            blocks,
+            fua,
+            dpo,
+        }
+    }
+
+    #[inline]
+    const fn write(self, op: &OpDesc, blocks: u32) -> Command {
+        let (dpo, fua) = self.cache_bits(op);
+        Command::Write {
+            lba: self.lba(op.cdb_len()),
+            blocks,
+            fua,
+            dpo,
+        }
+    }
+
+    /// Any command.
     #[inline(never)]
-    fn other_command(self, op: Op, lba: u64, count: u32) -> Result<Command, Sense> {
+    fn command(self, op: &OpDesc, count: u32) -> Result<Command, Sense> {
+        let lba = self.lba(op.cdb_len());
         let immed = self.bit(1, 1);
         let compare = self.bit(1, 1);
-        Ok(match op {
+        Ok(match op.op {
             Op::TestUnitReady => Command::TestUnitReady,
             Op::RequestSense => Command::RequestSense {
                 desc: self.bit(1, 0),
@@ -360,14 +387,8 @@ impl Raw {
                 kind: self.byte(2) & 0x0F,
                 list_len: count,
             },
-            Op::Read6
-            | Op::Read10
-            | Op::Read12
-            | Op::Read16
-            | Op::Write6
-            | Op::Write10
-            | Op::Write12
-            | Op::Write16 => return Err(Sense::INTERNAL_TARGET_FAILURE),
+            Op::Read6 | Op::Read10 | Op::Read12 | Op::Read16 => self.read(op, count),
+            Op::Write6 | Op::Write10 | Op::Write12 | Op::Write16 => self.write(op, count),
         })
     }
 

@@ -17,10 +17,24 @@ pub(crate) struct Block {
     pub(crate) partition_of: Option<(String, u32)>,
     /// The label in the partition table.
     pub(crate) label: Option<String>,
+    /// The partition's unique GUID, as the kernel spells it.
+    pub(crate) uuid: Option<String>,
     /// The disk's serial number, as it says it.
     pub(crate) serial: Option<String>,
     /// Size in bytes.
     pub(crate) bytes: u64,
+}
+
+impl Block {
+    /// The name of the disk that this is, or is on.
+    pub(crate) fn disk(&self) -> &str {
+        self.partition_of.as_ref().map_or(&self.name, |(disk, _)| disk)
+    }
+
+    /// True if this is a partition with that label.
+    pub(crate) fn is_partition(&self, label: &str) -> bool {
+        self.partition_of.is_some() && self.label.as_deref() == Some(label)
+    }
 }
 
 /// All block devices that hold something, in a fixed order.
@@ -45,6 +59,7 @@ fn read(entry: &Path, name: String) -> Option<Block> {
         name,
         partition_of: number.map(|number| (disk_name, number)),
         label: value("PARTNAME").map(str::to_string),
+        uuid: value("PARTUUID").map(str::to_string),
         serial: serial(&disk),
         bytes: units.saturating_mul(SIZE_UNIT_BYTES),
     })
@@ -101,7 +116,9 @@ pub(crate) mod tests {
             &[("size", b"4194304\n"), ("serial", b"root disk\n"), ("uevent", b"")],
         );
         for (number, label) in [("1", "esp"), ("2", "config"), ("3", "data")] {
-            let uevent = format!("MAJOR=254\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={label}\n");
+            let uevent = format!(
+                "MAJOR=254\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={label}\nPARTUUID=0aa0-{number}\n"
+            );
             let number_line = format!("{number}\n");
             let files: [(&str, &[u8]); 3] =
                 [("size", b"131072\n"), ("partition", number_line.as_bytes()), ("uevent", uevent.as_bytes())];

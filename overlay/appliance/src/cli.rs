@@ -40,8 +40,8 @@ pub(crate) enum LinksMode {
     Once,
     /// For ever.
     Follow,
-    /// Until these partitions are there, or the time is over.
-    Wait { labels: Vec<String>, limit: Duration },
+    /// Until the image's own disk is there, or the time is over.
+    Wait { limit: Duration },
 }
 
 const HELP: &str = "\
@@ -90,13 +90,13 @@ Exit status: 0 the target stack is loaded and the last load did all it should, 1
 ";
 
 const LINKS: &str = "\
-appliance links [--follow | --wait LABEL[,LABEL] [--deadline SECONDS]]
-Makes /dev/disk/by-partlabel/<label> and /dev/disk/by-serial/<serial>[-part<n>], once. What a path cannot carry in a
-label or serial number becomes `_`. The first device that claims a name keeps it.
-  --follow            go on for ever, and load drivers for devices that are plugged in
-  --wait LABEL,...    go on until these partitions are there
-  --deadline SECONDS  with --wait: how long at most (10)
-Exit status of --wait: 0 all are there, 1 some are not.
+appliance links [--follow | --wait SECONDS]
+Makes /dev/disk/by-partlabel/<label>, /dev/disk/by-serial/<serial>[-part<n>] and, for the disk that this image is on,
+/dev/disk/image/esp, config and data. What a path cannot carry in a label or serial number becomes `_`. The first
+device that claims a name keeps it.
+  --follow        go on for ever, and load drivers for devices that are plugged in
+  --wait SECONDS  go on until the image's own disk is there, so long at most
+Exit status of --wait: 0 it is there, 1 it is not.
 ";
 
 const GROW: &str = "\
@@ -140,8 +140,7 @@ struct Options {
     dry_run: bool,
     json: bool,
     follow: bool,
-    wait: Option<String>,
-    deadline: Option<u64>,
+    wait: Option<u64>,
     image: Option<PathBuf>,
     help: bool,
 }
@@ -157,8 +156,7 @@ impl Options {
                 Long("dry-run") => options.dry_run = true,
                 Long("json") => options.json = true,
                 Long("follow") => options.follow = true,
-                Long("wait") => options.wait = Some(parser.value()?.string()?),
-                Long("deadline") => options.deadline = Some(parser.value()?.parse()?),
+                Long("wait") => options.wait = Some(parser.value()?.parse()?),
                 Long("image") => options.image = Some(parser.value()?.into()),
                 other => return Err(other.unexpected()),
             }
@@ -175,10 +173,7 @@ impl Options {
             (true, Some(_)) => Err("--follow and --wait exclude each other".into()),
             (true, None) => Ok(LinksMode::Follow),
             (false, None) => Ok(LinksMode::Once),
-            (false, Some(labels)) => Ok(LinksMode::Wait {
-                labels: labels.split(',').map(str::to_string).collect(),
-                limit: Duration::from_secs(self.deadline.unwrap_or(10)),
-            }),
+            (false, Some(seconds)) => Ok(LinksMode::Wait { limit: Duration::from_secs(seconds) }),
         }
     }
 }
@@ -190,7 +185,7 @@ impl Verb {
             "unload" => (&[], UNLOAD),
             "plan" => (&["profile"], PLAN),
             "status" => (&["json"], STATUS),
-            "links" => (&["follow", "wait", "deadline"], LINKS),
+            "links" => (&["follow", "wait"], LINKS),
             "grow" => (&["image"], GROW),
             "verdict" => (&[], VERDICT),
             "version" | "help" => (&[], HELP),
@@ -235,11 +230,7 @@ mod tests {
         assert_eq!(verb("plan"), Ok(Verb::Plan { profile }));
         assert_eq!(verb("links"), Ok(Verb::Links(LinksMode::Once)));
         let limit = Duration::from_secs(3);
-        let labels = vec!["config".to_string(), "data".to_string()];
-        assert_eq!(
-            verb("links --wait config,data --deadline 3"),
-            Ok(Verb::Links(LinksMode::Wait { labels, limit }))
-        );
+        assert_eq!(verb("links --wait 3"), Ok(Verb::Links(LinksMode::Wait { limit })));
         assert_eq!(verb("status --help"), Ok(Verb::Help(STATUS)));
         assert_eq!(verb(""), Ok(Verb::Help(HELP)));
     }
@@ -249,8 +240,8 @@ mod tests {
         for (line, word) in [
             ("lod", "`lod`"),
             ("status --dry-run", "--dry-run"),
-            ("links --follow --wait data", "exclude each other"),
-            ("links --wait data --deadline soon", "soon"),
+            ("links --follow --wait 3", "exclude each other"),
+            ("links --wait soon", "soon"),
             ("load extra", "extra"),
             ("--bogus", "--bogus"),
         ] {

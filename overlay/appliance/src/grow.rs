@@ -80,12 +80,12 @@ pub(crate) fn grow_table(path: &Path) -> Result<Said, String> {
 /// Grows whatever can be grown now on the running system.
 pub(crate) fn grow(root: &Root) -> Result<Said, String> {
     let blocks = block::scan(root);
-    let link = std::fs::read_link(root.at("/dev/disk/by-partlabel").join(LABEL)).unwrap_or_default();
+    let link = std::fs::read_link(root.at("/dev/disk/image").join(LABEL)).unwrap_or_default();
     let named = link.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let partition = blocks
         .iter()
         .find(|block| block.name == named)
-        .ok_or_else(|| format!("no partition is named `{LABEL}`: nothing to grow"))?;
+        .ok_or_else(|| "the image's own disk is not there: nothing to grow".to_string())?;
     let (disk, _) = partition.partition_of.as_ref().ok_or_else(|| format!("{named} is not a partition"))?;
     match mount_point(root, &partition.name) {
         Some(place) => grow_file_system(root, partition, &place),
@@ -159,7 +159,7 @@ mod tests {
         std::fs::write(root.at("/dev/vda3"), "").unwrap();
         std::fs::create_dir_all(root.at("/proc/self")).unwrap();
         assert_eq!(mount_point(&root, "vda3"), None);
-        let mounts = "rootfs / rootfs rw 0 0\n/dev/disk/by-partlabel/data /data ext4 rw 0 0\n";
+        let mounts = "rootfs / rootfs rw 0 0\n/dev/disk/image/data /data ext4 rw 0 0\n";
         std::fs::write(root.at("/proc/self/mounts"), mounts).unwrap();
         assert_eq!(mount_point(&root, "vda3").as_deref(), Some("/data"));
         assert_eq!(mount_point(&root, "vda2"), None);

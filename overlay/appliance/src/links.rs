@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Stable names for disks: `/dev/disk/by-partlabel/*` and `/dev/disk/by-serial/*`, kept up to date.
+//! Stable names for disks: `/dev/disk/by-partlabel/*`, `/dev/disk/by-serial/*`, and `/dev/disk/image/*` for the
+//! partitions of the image's own disk, kept up to date.
 
 use crate::block::{self, Block};
 use crate::root::{self, Root};
@@ -12,7 +13,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const DISK: &str = "/dev/disk";
-const FOLDERS: [&str; 2] = ["by-partlabel", "by-serial"];
+const FOLDERS: [&str; 3] = ["by-partlabel", "by-serial", "image"];
+
+/// The partitions of every image.
+const IMAGE_LABELS: [&str; 3] = ["esp", "config", "data"];
+/// Where systemd-boot and its stub say what they were loaded from.
+const BOOT_PARTITION: &str =
+    "/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// Links below [`DISK`], `by-partlabel/data` to `vda3`, and names that more than one device claims.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,18 +30,14 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// The links that these devices deserve. The first device keeps a name, so that a disk which comes later,
-    /// such as an exported LUN with a copy of the image, takes nothing from the appliance.
-    pub(crate) fn of(blocks: &[Block]) -> Links {
+    /// The links that these devices deserve, where `image` is the image's own disk. The first device keeps a name,
+    /// so that one which comes later takes nothing from the appliance.
+    fn of(blocks: &[Block], image: Option<&str>) -> Links {
         let mut links = Links::default();
         for block in blocks {
-            if let Some(label) = block.label.as_deref().map(file_name) {
-                links.claim(format!("by-partlabel/{label}"), block);
-            }
-            if let Some(serial) = block.serial.as_deref().map(file_name) {
-                let part =
-                    block.partition_of.as_ref().map_or(String::new(), |(_, number)| format!("-part{number}"));
-                links.claim(format!("by-serial/{serial}{part}"), block);
+            let claims = claims(block).into_iter();
+            for link in claims.filter(|link| !link.starts_with("image/") || image == Some(block.disk())) {
+                links.claim(link, block);
             }
         }
         links
@@ -48,9 +51,9 @@ impl Links {
         }
     }
 
-    /// True if there is a partition of that name.
-    pub(crate) fn has_label(&self, label: &str) -> bool {
-        self.links.contains_key(&format!("by-partlabel/{label}"))
+    /// True if the image's own disk is there.
+    fn has_image(&self) -> bool {
+        IMAGE_LABELS.iter().all(|label| self.links.contains_key(&format!("image/{label}")))
     }
 
     /// What a person should know about names that more than one device claims.
@@ -83,15 +86,54 @@ impl Links {
         let place = folder.join(link.split_once('/').map_or(link, |(_, name)| name));
         let present = fs::read_link(&place).unwrap_or_default();
         let present = present.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let still_right = blocks.iter().any(|block| {
-            block.name == present && Links::of(std::slice::from_ref(block)).links.contains_key(link)
-        });
+        let claimed = |block: &Block| claims(block).iter().any(|claim| claim == link);
+        let still_right = blocks.iter().any(|block| block.name == present && claimed(block));
         if still_right {
             self.links.insert(link.to_string(), present.to_string());
             return Ok(());
         }
         fs::remove_file(place)
     }
+}
+
+/// All names that a device could have.
+fn claims(block: &Block) -> Vec<String> {
+    let mut claims = Vec::new();
+    if let Some(label) = block.label.as_deref() {
+        claims.push(format!("by-partlabel/{}", file_name(label)));
+    }
+    if let Some(serial) = block.serial.as_deref().map(file_name) {
+        let part = block.partition_of.as_ref().map_or(String::new(), |(_, number)| format!("-part{number}"));
+        claims.push(format!("by-serial/{serial}{part}"));
+    }
+    let own = IMAGE_LABELS.iter().filter(|label| block.is_partition(label));
+    claims.extend(own.map(|label| format!("image/{label}")));
+    claims
+}
+
+/// The disk that the image is on. A label alone proves nothing: the disks behind LUNs hold whatever initiators
+/// wrote. It is the disk that the firmware booted from, if it has all partitions of an image, else the first that has.
+fn image_disk<'a>(blocks: &'a [Block], booted_from: Option<&str>) -> Option<&'a str> {
+    let complete = |disk: &str| {
+        let on_disk: Vec<&Block> = blocks.iter().filter(|block| block.disk() == disk).collect();
+        IMAGE_LABELS.iter().all(|label| on_disk.iter().any(|block| block.is_partition(label)))
+    };
+    let is_boot = |block: &&Block| {
+        let uuid = block.uuid.as_deref();
+        uuid.zip(booted_from).is_some_and(|(uuid, booted)| uuid.eq_ignore_ascii_case(booted))
+    };
+    let esp_of = |block: &&Block| block.is_partition("esp");
+    let boot = blocks.iter().find(is_boot).map(Block::disk).filter(|disk| complete(disk));
+    boot.or_else(|| blocks.iter().filter(esp_of).map(Block::disk).find(|disk| complete(disk)))
+}
+
+/// The GUID of the partition that the boot loader was read from, which it leaves in a variable of the firmware:
+/// four bytes of attributes, then UTF-16.
+fn booted_from(root: &Root) -> Option<String> {
+    let variable = fs::read(root.at(BOOT_PARTITION)).ok()?;
+    let units: Vec<u16> =
+        variable.get(4..)?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    Some(String::from_utf16_lossy(&units).trim_end_matches('\0').to_string())
 }
 
 /// A label or serial number as a file name: what a path cannot carry becomes `_`.
@@ -108,34 +150,29 @@ pub(crate) fn file_name(text: &str) -> String {
 /// Looks at all block devices once and makes their links.
 pub(crate) fn refresh(root: &Root) -> io::Result<Links> {
     let blocks = block::scan(root);
-    let mut links = Links::of(&blocks);
+    let mut links = Links::of(&blocks, image_disk(&blocks, booted_from(root).as_deref()));
     links.apply(root, &blocks)?;
     Ok(links)
 }
 
-/// Keeps the links right until all partitions in `labels` have one; returns those that do not at the deadline.
-/// Where they are not there at once, the drivers that the machine's devices ask for are loaded: one may bring them.
-pub(crate) fn wait(root: &Root, labels: &[String], limit: Duration) -> io::Result<Vec<String>> {
+/// Keeps the links right until the image's own disk is there; false if it is not at the deadline.
+/// If it is not there at once, the drivers that the machine's devices ask for are loaded: one may bring it.
+pub(crate) fn wait(root: &Root, limit: Duration) -> io::Result<bool> {
     let deadline = Instant::now() + limit;
     let mut events = Uevents::open()?;
-    let mut missing = missing_labels(root, labels)?;
-    if !missing.is_empty() && !limit.is_zero() {
+    let mut found = refresh(root)?.has_image();
+    if !found && !limit.is_zero() {
         uevent::load_drivers_of_present_devices(root);
-        missing = missing_labels(root, labels)?;
+        found = refresh(root)?.has_image();
     }
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if missing.is_empty() || left.is_zero() {
-            return Ok(missing);
+        if found || left.is_zero() {
+            return Ok(found);
         }
         events.next_block_change(Some(left))?;
-        missing = missing_labels(root, labels)?;
+        found = refresh(root)?.has_image();
     }
-}
-
-fn missing_labels(root: &Root, labels: &[String]) -> io::Result<Vec<String>> {
-    let links = refresh(root)?;
-    Ok(labels.iter().filter(|label| !links.has_label(label)).cloned().collect())
 }
 
 /// Keeps the links right for ever, and loads the drivers of what is there and of what is plugged in.
@@ -174,7 +211,8 @@ mod tests {
         assert_eq!(target(&root, "by-serial/root_disk-part2").as_deref(), Some("../../vda2"));
         assert_eq!(target(&root, "by-serial/WD-42").as_deref(), Some("../../sda"));
         assert_eq!(target(&root, "by-serial/STICK_7").as_deref(), Some("../../sdb"));
-        assert!(links.has_label("config") && !links.has_label("nosuch"));
+        assert_eq!(target(&root, "image/data").as_deref(), Some("../../vda3"));
+        assert!(links.has_image());
         assert!(links.contested.is_empty());
     }
 
@@ -201,6 +239,52 @@ mod tests {
         fs::remove_file(root.at("/sys/class/block/vda3")).unwrap();
         refresh(&root).unwrap();
         assert_eq!(target(&root, "by-partlabel/data").as_deref(), Some("../../aaa1"));
+    }
+
+    /// A disk with all labels of an image, first in the order of names.
+    fn add_other_image(root: &Root) {
+        for (number, label) in [("1", "esp"), ("2", "config"), ("3", "data")] {
+            let uevent = format!("PARTNAME={label}\nPARTUUID=0bb0-{number}\n");
+            let files = [
+                ("size", b"9\n".as_slice()),
+                ("partition", number.as_bytes()),
+                ("uevent", uevent.as_bytes()),
+            ];
+            add(root, &format!("pci/other/block/aaa/aaa{number}"), &files);
+        }
+    }
+
+    #[test]
+    fn a_lone_label_makes_no_image() {
+        let (_folder, root) = system();
+        fs::remove_file(root.at("/sys/class/block/vda2")).unwrap();
+        assert!(!refresh(&root).unwrap().has_image());
+        assert_eq!(target(&root, "image/data"), None);
+        assert!(target(&root, "by-partlabel/data").is_some());
+        assert!(!wait(&root, Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    fn the_disk_that_the_firmware_booted_from_is_the_image() {
+        let (_folder, root) = system();
+        add_other_image(&root);
+        let variable = root.at(BOOT_PARTITION);
+        fs::create_dir_all(variable.parent().unwrap()).unwrap();
+        let name: Vec<u8> = "0AA0-1\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(variable, [b"\x06\0\0\0".as_slice(), &name].concat()).unwrap();
+        refresh(&root).unwrap();
+        assert_eq!(target(&root, "image/data").as_deref(), Some("../../vda3"));
+    }
+
+    #[test]
+    fn an_image_that_comes_later_is_not_ours() {
+        let (_folder, root) = system();
+        refresh(&root).unwrap();
+        add_other_image(&root);
+        refresh(&root).unwrap();
+        for (label, device) in [("esp", "vda1"), ("config", "vda2"), ("data", "vda3")] {
+            assert_eq!(target(&root, &format!("image/{label}")), Some(format!("../../{device}")));
+        }
     }
 
     #[test]

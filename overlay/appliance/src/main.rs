@@ -116,10 +116,9 @@ fn links(root: &Root, mode: LinksMode) -> u8 {
             vec![]
         }),
         LinksMode::Follow => links::follow(root).map(|()| vec![]),
-        LinksMode::Wait { labels, limit } => links::wait(root, &labels, limit).map(|missing| {
-            let seconds = limit.as_secs();
-            let message = format!("no partition {} after {seconds} s", missing.join(", "));
-            if missing.is_empty() {
+        LinksMode::Wait { limit } => links::wait(root, limit).map(|found| {
+            let message = format!("no disk with this image after {} s", limit.as_secs());
+            if found {
                 vec![]
             } else {
                 vec![message]

@@ -34,7 +34,7 @@ impl Capacity {
         w.u32(self.block_size);
         w.u8(0);
         w.u8(self.physical_exponent & 0x0F);
-        w.u8(u8::from(self.lbpme) << 7 | u8::from(self.lbprz) << 6);
+        w.u8((u8::from(self.lbpme) << 7) | (u8::from(self.lbprz) << 6));
         w.zero_to(32);
         w.stored()
     }

@@ -110,7 +110,7 @@ impl Raw {
     /// Two registers' worth; putting the bytes together in memory first would stall the read that follows.
     #[inline]
     const fn from_halves(head: &[u8; 8], tail: &[u8; 8]) -> Self {
-        Self((u64::from_be_bytes(*head) as u128) << 64 | u64::from_be_bytes(*tail) as u128)
+        Self(((u64::from_be_bytes(*head) as u128) << 64) | u64::from_be_bytes(*tail) as u128)
     }
 
     /// The big-endian field of `width` bytes (1 to 8) at byte `at`.

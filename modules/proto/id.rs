@@ -19,7 +19,7 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 fn extend_crc32c(crc: u32, byte: u8) -> u32 {
     let [low, ..] = crc.to_le_bytes();
     let entry = CRC32C.get(usize::from(low ^ byte)).copied().unwrap_or(0);
-    crc >> 8 ^ entry
+    (crc >> 8) ^ entry
 }
 
 /// The remainder of each byte by the reflected Castagnoli polynomial.
@@ -30,7 +30,7 @@ static CRC32C: [u32; 256] = {
         let mut crc = byte as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = crc >> 1 ^ if crc & 1 != 0 { 0x82F6_3B78 } else { 0 };
+            crc = (crc >> 1) ^ if crc & 1 != 0 { 0x82F6_3B78 } else { 0 };
             bit += 1;
         }
         table[byte] = crc;
@@ -43,7 +43,7 @@ static CRC32C: [u32; 256] = {
 /// the checksum of the name and the NUL that ends it.
 pub fn device_number(setup_id: u32, name: &str) -> u64 {
     let checksum = extend_crc32c(crc32c(name.as_bytes()), 0);
-    u64::from(setup_id) << 32 | u64::from(checksum)
+    (u64::from(setup_id) << 32) | u64::from(checksum)
 }
 
 /// The default `usn`: the device number in hexadecimal.

@@ -133,9 +133,9 @@ pub fn standard(identity: &Identity<'_>, out: &mut [u8]) -> usize {
     w.u8(identity.peripheral());
     w.u8(u8::from(identity.removable) << 7);
     w.u8(VERSION_SPC4);
-    w.u8(u8::from(identity.norm_aca) << 5 | RESPONSE_DATA_FORMAT);
+    w.u8((u8::from(identity.norm_aca) << 5) | RESPONSE_DATA_FORMAT);
     w.u8(0);
-    w.u8(identity.tpgs.code() << 4 | u8::from(identity.third_party_copy) << 3);
+    w.u8((identity.tpgs.code() << 4) | (u8::from(identity.third_party_copy) << 3));
     w.bytes(&[MULTIP, CMDQUE]);
     w.padded(identity.vendor, VENDOR_LEN);
     w.padded(identity.product, 16);
@@ -231,7 +231,7 @@ impl Tpgs {
 impl Identity<'_> {
     /// Byte 0 of every answer: peripheral qualifier and device type.
     fn peripheral(&self) -> u8 {
-        u8::from(self.not_connected) << 5 | self.device_type.code()
+        (u8::from(self.not_connected) << 5) | self.device_type.code()
     }
 }
 
@@ -382,5 +382,5 @@ const UGAVALID: u32 = 1 << 31;
 /// Page B2h: UNMAP and both WRITE SAME forms deallocate; the unit is thin.
 fn write_provisioning(provisioning: Option<Provisioning>, w: &mut Writer<'_>) {
     let lbprz = provisioning.is_some_and(|provisioning| provisioning.lbprz);
-    w.bytes(&[0, 0xE0 | u8::from(lbprz) << 2, 0x02, 0]);
+    w.bytes(&[0, 0xE0 | (u8::from(lbprz) << 2), 0x02, 0]);
 }

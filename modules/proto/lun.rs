@@ -42,7 +42,7 @@ pub const fn encode(lun: u16, method: AddrMethod) -> [u8; 8] {
         AddrMethod::Flat => 0b01,
         AddrMethod::LogicalUnit => 0b10,
     };
-    let [high, low] = (code << 14 | lun & MAX_LUN).to_be_bytes();
+    let [high, low] = ((code << 14) | (lun & MAX_LUN)).to_be_bytes();
     [high, low, 0, 0, 0, 0, 0, 0]
 }
 

@@ -266,11 +266,11 @@ impl ModeState {
     /// Bytes 2 to 5 of the Control mode page (SPC-4 7.5.8).
     fn control_bytes(&self) -> [u8; 4] {
         [
-            (self.tst & 0x07) << 5
-                | u8::from(self.tmf_only) << 4
-                | u8::from(self.dpicz) << 3
-                | u8::from(self.d_sense) << 2,
-            (self.queue_alg & 0x0F) << 4 | (self.qerr & 0x03) << 1,
+            ((self.tst & 0x07) << 5)
+                | (u8::from(self.tmf_only) << 4)
+                | (u8::from(self.dpicz) << 3)
+                | (u8::from(self.d_sense) << 2),
+            ((self.queue_alg & 0x0F) << 4) | ((self.qerr & 0x03) << 1),
             u8::from(self.swp) << 3,
             u8::from(self.tas) << 6,
         ]
@@ -284,7 +284,7 @@ fn write_header(request: &ModeSense, device: &ModeDevice<'_>, w: &mut Writer<'_>
     } else {
         0x10
     };
-    let specific = u8::from(device.write_protected) << 7 | dpofua;
+    let specific = (u8::from(device.write_protected) << 7) | dpofua;
     let descriptor = device.block_descriptor();
     let descriptor: &[u8] = if request.dbd { &[] } else { &descriptor };
     let descriptor_len = if request.dbd { 0 } else { 8 };
@@ -406,7 +406,7 @@ fn apply(code: u8, page: &[u8], at: usize, state: &mut ModeState) -> Result<(), 
     match (code, page) {
         (0x08, [_, _, flags, ..]) => state.wce = flags & 0x04 != 0,
         (0x0A, &[_, _, senses, queue, protect, aborts, ..]) => {
-            let (queue_alg, qerr) = (queue >> 4, queue >> 1 & 0x03);
+            let (queue_alg, qerr) = (queue >> 4, (queue >> 1) & 0x03);
             if queue_alg > 1 {
                 return Err(Sense::invalid_field_in_parameter_list_bit(offset(at, 3), 7));
             }

@@ -276,7 +276,7 @@ impl Sense {
     pub fn write_fixed(&self, out: &mut [u8]) -> usize {
         let information = self.information.and_then(|value| u32::try_from(value).ok());
         let mut w = Writer::new(out);
-        w.u8(0x70 | u8::from(information.is_some()) << 7);
+        w.u8(0x70 | (u8::from(information.is_some()) << 7));
         w.u8(0);
         w.u8(self.key as u8);
         w.u32(information.unwrap_or(0));

@@ -66,6 +66,11 @@ impl<S> Command<S> {
         &self.nexus
     }
 
+    /// A hold on the nexus of its own: per-CPU, so cheaper than one on the device.
+    pub(crate) fn hold_nexus(&self) -> Live<Nexus> {
+        self.nexus.clone()
+    }
+
     /// Writes `bytes` to the start of the initiator's buffer, as far as they fit; an outcome for the bytes that did.
     pub fn respond(&self, bytes: &[u8]) -> Outcome {
         Outcome::Good(self.cmnd.copy_to_buffer(0, bytes) as u64)

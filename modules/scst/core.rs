@@ -129,6 +129,10 @@ impl Core {
 
     /// `add_device NAME [p=v; …]`
     pub(crate) fn add_device(&self, handler: &Arc<dyn Handler>, name: &str, params: mgmt::Segments<'_>) -> Result {
+        // Dots belong to the names of SCSI devices.
+        if name.contains('.') {
+            return Err(EINVAL);
+        }
         let name = Name::new(name)?;
         self.reserve_device(name.try_clone()?, handler.family())?;
         let result = self.make_device(handler, &name, params);

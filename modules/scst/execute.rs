@@ -29,9 +29,9 @@ pub fn submit(session: &Session, cmnd: Cmnd) {
     if let Some(outcome) = report(&cmd) {
         return cmd.finish(outcome);
     }
-    // The device outlives the command, which holds the nexus; the borrow cannot say so.
-    let device = cmd.nexus().device().clone();
-    device.ops().exec(cmd);
+    // The device may finish the command, and with it the nexus, before it returns.
+    let nexus = cmd.hold_nexus();
+    nexus.device().ops().exec(cmd);
 }
 
 /// The commands whose answer is the nexus's or the session's, not the device's. A pending unit attention does not stop

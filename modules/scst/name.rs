@@ -5,13 +5,13 @@
 use kernel::prelude::*;
 use kernel::str::{CStr, CString};
 
-/// A name that was given from outside: neither empty nor with a NUL in it.
+/// A name that was given from outside: fit for a directory.
 pub struct Name(CString);
 
 impl Name {
-    /// `EINVAL` for a name that cannot be one.
+    /// `EINVAL` for what cannot be the name of a directory.
     pub fn new(text: &str) -> Result<Self> {
-        if text.is_empty() || text.contains('\0') {
+        if matches!(text, "" | "." | "..") || text.contains(['\0', '/']) {
             return Err(EINVAL);
         }
         Ok(Self(CString::try_from_fmt(fmt!("{text}"))?))

@@ -29,7 +29,7 @@ struct Scst;
 
 impl kernel::Module for Scst {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        kapi::global::install(core::Core::new()?);
+        kapi::global::install()?;
         Ok(Self)
     }
 }

@@ -335,6 +335,11 @@ impl Bounce {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// What is in it, to be filled.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
 }
 
 const SECTOR_SHIFT: u32 = 9;

@@ -12,11 +12,14 @@ kernel::sync::global_lock! {
     unsafe(uninit) static CORE: Mutex<Option<Arc<Core>>> = None;
 }
 
-/// Publishes the core. Called once, at the start of the core module's init.
-pub(crate) fn install(core: Arc<Core>) {
-    // SAFETY: Called once per load of the module, before any user of the lock.
+/// Makes a core and publishes it. Called once, at the start of the core module's init.
+pub(crate) fn install() -> Result {
+    // SAFETY: Called once per load of the module, before anything that may want the core can be reached.
     unsafe { CORE.init() };
+    // Files of the tree may be used from here on; they find no core until there is one.
+    let core = Core::new()?;
     *CORE.lock() = Some(core);
+    Ok(())
 }
 
 /// Takes the core back, at the end of the core module; no other module is loaded any more then.

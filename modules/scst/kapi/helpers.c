@@ -15,6 +15,7 @@ H(void *, cmd_priv, (struct scsi_cmnd *cmd), return scsi_cmd_priv(cmd));
 H(u32, blk_mq_unique_tag, (struct scsi_cmnd *cmd), return blk_mq_unique_tag(scsi_cmd_to_rq(cmd)));
 H(int, add_host, (struct Scsi_Host *host, struct device *dev), return scsi_add_host(host, dev));
 H(bool, percpu_ref_tryget_live, (struct percpu_ref *ref), return percpu_ref_tryget_live(ref));
+H(void, percpu_ref_get, (struct percpu_ref *ref), percpu_ref_get(ref));
 H(void, percpu_ref_put, (struct percpu_ref *ref), percpu_ref_put(ref));
 H(unsigned int, memalloc_noio_save, (void), return memalloc_noio_save());
 H(void, memalloc_noio_restore, (unsigned int flags), memalloc_noio_restore(flags));

@@ -24,6 +24,7 @@ void *scst_helper_cmd_priv(struct scsi_cmnd *cmd);
 u32 scst_helper_blk_mq_unique_tag(struct scsi_cmnd *cmd);
 int scst_helper_add_host(struct Scsi_Host *host, struct device *dev);
 bool scst_helper_percpu_ref_tryget_live(struct percpu_ref *ref);
+void scst_helper_percpu_ref_get(struct percpu_ref *ref);
 void scst_helper_percpu_ref_put(struct percpu_ref *ref);
 unsigned int scst_helper_memalloc_noio_save(void);
 void scst_helper_memalloc_noio_restore(unsigned int flags);

@@ -109,6 +109,15 @@ impl<T> Deref for Live<T> {
     }
 }
 
+impl<T> Clone for Live<T> {
+    fn clone(&self) -> Self {
+        // SAFETY: By the type's invariant the count is above zero, so one more may be taken also after it was killed.
+        unsafe { bindings::scst_helper_percpu_ref_get(self.0.as_ref().refs.get()) };
+        // INVARIANT: The reference was just taken.
+        Self(self.0)
+    }
+}
+
 impl<T> Drop for Live<T> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant.

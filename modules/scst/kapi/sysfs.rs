@@ -193,6 +193,12 @@ impl Dir {
     ///
     /// Where that fails half-way, the half comes back in the error, as it may already have users.
     pub fn new(parent: Parent<'_>, name: &CStr, sections: KVec<Section>) -> Result<Self, Failed> {
+        if let Parent::Dir(dir) = &parent {
+            // C answers a name that is taken with a warning and a stack trace.
+            if dir.contains(name) {
+                return Err(EEXIST.into());
+            }
+        }
         let node =
             KBox::new(Node { kobj: pin_init::zeroed(), sections: sections.as_slice() }, GFP_KERNEL).map_err(Error::from)?;
         let node = NonNull::from(KBox::leak(node));
@@ -234,6 +240,16 @@ impl Dir {
         let mut sections = KVec::new();
         sections.push(Section { attrs, data }, GFP_KERNEL).map_err(Error::from)?;
         Self::new(parent, name, sections)
+    }
+
+    /// Whether there is a file, a directory or a link `name` in here.
+    fn contains(&self, name: &CStr) -> bool {
+        // SAFETY: The kobject is registered, so it has a directory; the entry's reference is given back.
+        unsafe {
+            let entry = c::kernfs_find_and_get_ns((*self.kobj()).sd, name.as_ptr().cast(), ptr::null());
+            c::kernfs_put(entry);
+            !entry.is_null()
+        }
     }
 
     fn kobj(&self) -> *mut c::kobject {

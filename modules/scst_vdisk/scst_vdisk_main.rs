@@ -1,8 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! x
+
+//! `scst_vdisk`: virtual disks. One block command set over a [`store::Store`]: a file (`vdisk_fileio`), a block device
+//! (`vdisk_blockio`), or nothing (`vdisk_nullio`).
+//!
+//! | file | |
+//! |---|---|
+//! | `handler`, `params` | `add_device`: its parameters, and what is made of them |
+//! | `disk`, `mode`, `identity`, `serials` | the state of one device |
+//! | `attrs` | its files |
+//! | `sbc`, `answers` | its commands: those that reach the store, and those that the state alone answers |
+//! | `store` | what a backing store has to do |
+//! | `fileio`, `blockio`, `nullio` | the stores |
+//! | `verify`, `job` | reading back, and commands on a workqueue |
+
 #![crate_name = "scst_vdisk"]
 #![forbid(unsafe_code)]
+
 use kernel::prelude::*;
-struct M;
-impl kernel::Module for M { fn init(_m: &'static ThisModule) -> Result<Self> { Ok(M) } }
-module! { type: M, name: "scst_vdisk", authors: ["scst-appliance"], description: "x", license: "GPL", }
+use kernel::sync::Arc;
+
+use scst::core::Core;
+use scst::kapi::global;
+
+mod answers;
+mod attrs;
+mod blockio;
+mod disk;
+mod fileio;
+mod handler;
+mod identity;
+mod job;
+mod mode;
+mod nullio;
+mod params;
+mod sbc;
+mod serials;
+mod store;
+mod verify;
+
+use handler::{Kind, Vdisk};
+
+/// Commands that one device runs at once where they have to wait, unless the parameter says otherwise.
+const DEFAULT_THREADS: i32 = 8;
+
+/// The loaded module: its handlers are registered.
+struct ScstVdisk {
+    core: Arc<Core>,
+}
+
+impl kernel::Module for ScstVdisk {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // Dropped on failure, which unregisters what was registered.
+        let this = Self { core: global::core()? };
+        let serials = serials::Serials::new()?;
+        let threads = threads(module_parameters::num_threads.value());
+        for kind in Kind::ALL {
+            let handler = Arc::new(Vdisk::new(kind, serials.clone(), threads), GFP_KERNEL)?;
+            this.core.register_handler(handler)?;
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for ScstVdisk {
+    fn drop(&mut self) {
+        for kind in Kind::ALL {
+            self.core.unregister_handler(kind.name());
+        }
+    }
+}
+
+/// A number of threads that makes sense.
+fn threads(asked: i32) -> u32 {
+    match u32::try_from(asked) {
+        Ok(n) if n > 0 => n,
+        _ => {
+            pr_err!("num_threads can not be less than 1, using {DEFAULT_THREADS}\n");
+            DEFAULT_THREADS.unsigned_abs()
+        }
+    }
+}
+
+module! {
+    type: ScstVdisk,
+    name: "scst_vdisk",
+    authors: ["scst-appliance"],
+    description: "Virtual disks over files, block devices and nothing for the SCSI target stack",
+    license: "GPL",
+    params: {
+        num_threads: i32 {
+            default: 8,
+            description: "Commands that one vdisk_fileio device runs at once",
+        },
+    },
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The handlers: what `add_device` makes.
+
+use kernel::prelude::*;
+use kernel::str::{CStr, CString};
+use kernel::sync::Arc;
+
+use scst::device::{Create, DeviceOps, Handler};
+use scst::kapi::bdev::BlockDevice;
+use scst::kapi::file::File;
+use scst::proto::device_type::DeviceType;
+
+use crate::blockio::BlockIo;
+use crate::disk::{self, Disk};
+use crate::fileio::FileIo;
+use crate::nullio::NullIo;
+use crate::params::Params;
+use crate::serials::Serials;
+use crate::store::Store;
+
+/// Longest device name, in bytes.
+const NAME_MAX: usize = 64;
+
+/// Largest logical block that a block device is served with: what one page of the page cache above it holds.
+const BLOCKIO_BLOCK_MAX: u32 = 4096;
+
+/// `opt_trans_len` where the store has no opinion, in bytes.
+const OPT_TRANS_LEN: u32 = 512 * 1024;
+
+/// Bytes of a nullio device that nobody gave a size: 2.5 TiB.
+pub(crate) const NULLIO_SIZE: u64 = 5 << 39;
+
+/// What stands behind a device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A file or block device, through the page cache.
+    FileIo,
+    /// A block device, below the page cache.
+    BlockIo,
+    /// Nothing.
+    NullIo,
+}
+
+impl Kind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 3] = [Self::FileIo, Self::BlockIo, Self::NullIo];
+
+    /// The handler's name.
+    pub(crate) const fn name(self) -> &'static CStr {
+        match self {
+            Self::FileIo => c"vdisk_fileio",
+            Self::BlockIo => c"vdisk_blockio",
+            Self::NullIo => c"vdisk_nullio",
+        }
+    }
+
+    /// The creation parameters, as they are listed.
+    pub(crate) const fn parameters(self) -> &'static str {
+        match self {
+            Self::FileIo | Self::BlockIo => {
+                "blocksize, filename, nv_cache, read_only, removable, rotational, tst, t10_dev_id, write_through"
+            }
+            Self::NullIo => "blocksize, read_only, removable, rotational, size, size_mb, tst, t10_dev_id",
+        }
+    }
+
+    /// T10 vendor identification of a new device.
+    pub(crate) const fn vendor(self) -> &'static str {
+        match self {
+            Self::FileIo | Self::NullIo => "SCST_FIO",
+            Self::BlockIo => "SCST_BIO",
+        }
+    }
+}
+
+/// One handler.
+pub(crate) struct Vdisk {
+    kind: Kind,
+    serials: Arc<Serials>,
+    threads: u32,
+}
+
+impl Vdisk {
+    /// The handler of `kind`, whose devices run up to `threads` commands at once where they have to wait.
+    pub(crate) fn new(kind: Kind, serials: Arc<Serials>, threads: u32) -> Self {
+        Self { kind, serials, threads }
+    }
+
+    fn fileio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
+        let file = File::open(params.filename()?, params.access())?;
+        let new = disk::New {
+            size: file.size(),
+            physical_block_size: disk::PHYSICAL_BLOCK,
+            opt_trans_len: OPT_TRANS_LEN,
+            volatile: true,
+            params,
+        };
+        let store = FileIo::new(file, &*queue_name(request.name)?, self.threads)?;
+        self.disk(request, new, store)
+    }
+
+    fn blockio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
+        let device = BlockDevice::open(params.filename()?, params.access())?;
+        if params.block_size() < device.logical_block_size() || params.block_size() > BLOCKIO_BLOCK_MAX {
+            return Err(EINVAL);
+        }
+        let new = disk::New {
+            size: device.size(),
+            physical_block_size: device.physical_block_size(),
+            opt_trans_len: match device.optimal_io_size() {
+                0 => OPT_TRANS_LEN,
+                bytes => bytes,
+            },
+            volatile: device.has_write_cache(),
+            params,
+        };
+        let store = BlockIo::new(device, &*queue_name(request.name)?, self.threads)?;
+        self.disk(request, new, store)
+    }
+
+    fn nullio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
+        let new = disk::New {
+            size: params.size.unwrap_or(NULLIO_SIZE),
+            physical_block_size: disk::PHYSICAL_BLOCK,
+            opt_trans_len: OPT_TRANS_LEN,
+            volatile: true,
+            params,
+        };
+        self.disk(request, new, NullIo::new())
+    }
+
+    fn disk<S: Store>(&self, request: &Create<'_>, new: disk::New, store: S) -> Result<Arc<dyn DeviceOps>> {
+        let disk = Arc::pin_init(Disk::new(self.kind, request, new, store, &self.serials)?, GFP_KERNEL)?;
+        Ok(disk)
+    }
+}
+
+impl Handler for Vdisk {
+    fn name(&self) -> &'static CStr {
+        self.kind.name()
+    }
+
+    fn device_type(&self) -> DeviceType {
+        DeviceType::Disk
+    }
+
+    fn family(&self) -> &'static str {
+        "vdisk"
+    }
+
+    fn parameters(&self) -> &'static str {
+        self.kind.parameters()
+    }
+
+    fn create(&self, request: &Create<'_>) -> Result<Arc<dyn DeviceOps>> {
+        check_name(request.name)?;
+        let params = Params::parse(self.kind, request.params.clone())?;
+        match self.kind {
+            Kind::FileIo => self.fileio(request, params),
+            Kind::BlockIo => self.blockio(request, params),
+            Kind::NullIo => self.nullio(request, params),
+        }
+    }
+}
+
+/// A device's name is that of a directory, as it stands.
+fn check_name(name: &str) -> Result {
+    if name.len() > NAME_MAX || name.contains('/') || matches!(name, "." | "..") {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+fn queue_name(device: &str) -> Result<CString> {
+    Ok(CString::try_from_fmt(fmt!("scst_{device}"))?)
+}

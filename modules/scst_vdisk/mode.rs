@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Mode parameters of a device, readable without a lock from any context.
+
+use kernel::sync::atomic::{Atomic, Relaxed};
+
+use scst::proto::mode::ModeState;
+
+/// The values in effect.
+pub(crate) struct Mode(Atomic<u32>);
+
+const WCE: u32 = 1 << 0;
+const TST: u32 = 1 << 1;
+const TMF_ONLY: u32 = 1 << 2;
+const DPICZ: u32 = 1 << 3;
+const D_SENSE: u32 = 1 << 4;
+const SWP: u32 = 1 << 5;
+const TAS: u32 = 1 << 6;
+const QERR_SHIFT: u32 = 8;
+const QUEUE_ALG_SHIFT: u32 = 12;
+
+impl Mode {
+    /// Begins with `state`.
+    pub(crate) fn new(state: &ModeState) -> Self {
+        Self(Atomic::new(pack(state)))
+    }
+
+    /// All of them.
+    pub(crate) fn get(&self) -> ModeState {
+        unpack(self.0.load(Relaxed))
+    }
+
+    /// Sets all of them.
+    pub(crate) fn set(&self, state: &ModeState) {
+        self.0.store(pack(state), Relaxed);
+    }
+
+    /// Write cache enabled.
+    #[inline]
+    pub(crate) fn wce(&self) -> bool {
+        self.0.load(Relaxed) & WCE != 0
+    }
+
+    /// Software write protect.
+    #[inline]
+    pub(crate) fn swp(&self) -> bool {
+        self.0.load(Relaxed) & SWP != 0
+    }
+
+    /// Sense in descriptor format.
+    #[inline]
+    pub(crate) fn d_sense(&self) -> bool {
+        self.0.load(Relaxed) & D_SENSE != 0
+    }
+}
+
+fn pack(state: &ModeState) -> u32 {
+    let flag = |set: bool, bit: u32| if set { bit } else { 0 };
+    flag(state.wce, WCE)
+        | flag(state.tst != 0, TST)
+        | flag(state.tmf_only, TMF_ONLY)
+        | flag(state.dpicz, DPICZ)
+        | flag(state.d_sense, D_SENSE)
+        | flag(state.swp, SWP)
+        | flag(state.tas, TAS)
+        | (u32::from(state.qerr) & 0xF) << QERR_SHIFT
+        | (u32::from(state.queue_alg) & 0xF) << QUEUE_ALG_SHIFT
+}
+
+fn unpack(bits: u32) -> ModeState {
+    ModeState {
+        wce: bits & WCE != 0,
+        tst: u8::from(bits & TST != 0),
+        tmf_only: bits & TMF_ONLY != 0,
+        dpicz: bits & DPICZ != 0,
+        d_sense: bits & D_SENSE != 0,
+        queue_alg: (bits >> QUEUE_ALG_SHIFT & 0xF) as u8,
+        qerr: (bits >> QERR_SHIFT & 0xF) as u8,
+        swp: bits & SWP != 0,
+        tas: bits & TAS != 0,
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A store that keeps nothing: what the rest of the stack costs.
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
+
+use scst::command::{Admitted, Command, Outcome};
+use scst::kapi::file::Transfer;
+use scst::proto::range::ByteRange;
+
+use crate::store::{finish, Answer, Check, Io, Store};
+
+/// Nothing.
+pub(crate) struct NullIo {
+    read_zero: Atomic<bool>,
+}
+
+impl NullIo {
+    /// Reads leave the buffer as it is.
+    pub(crate) fn new() -> Self {
+        Self { read_zero: Atomic::new(false) }
+    }
+}
+
+impl Store for NullIo {
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    #[inline]
+    fn transfer(&self, cmd: Command<Admitted>, io: Io) {
+        if io.way == Transfer::Read && self.read_zero.load(Relaxed) {
+            cmd.cmnd().zero_buffer(0, usize::try_from(io.range.len).unwrap_or(usize::MAX));
+        }
+        cmd.finish(Outcome::Good(io.range.len));
+    }
+
+    fn flush(&self, cmd: Command<Admitted>, _range: ByteRange, _answer: Answer) {
+        finish(cmd, Ok(()));
+    }
+
+    fn verify(&self, cmd: Command<Admitted>, _range: ByteRange, _check: Check, _write: bool) {
+        finish(cmd, Ok(()));
+    }
+
+    fn sync(&self) -> Result {
+        Ok(())
+    }
+
+    fn read_zero(&self) -> bool {
+        self.read_zero.load(Relaxed)
+    }
+
+    fn set_read_zero(&self, on: bool) -> Result {
+        self.read_zero.store(on, Relaxed);
+        Ok(())
+    }
+}

@@ -136,18 +136,24 @@ fn add_target(target: &Target, steps: &mut Steps) {
     );
     steps.attributes(&folder, &format!("{folder}/"), &needs, &target.attributes);
     add_luns(&folder, &format!("{driver}/{name}"), &needs, &target.luns, steps);
+    // A session that came up without its group would show the LUNs of another, so it needs all groups.
+    let mut session_needs = needs.to_vec();
     for group in &target.groups {
+        session_needs.extend(group_ids(&format!("{driver}/{name}"), group));
         add_group(&folder, &format!("{driver}/{name}"), &needs, group, steps);
     }
     for session in &target.sessions {
         let object = ObjectId::new("session", format!("{driver}/{name}/{session}"));
-        steps.write(
-            object,
-            &needs,
-            format!("targets/{driver}/mgmt"),
-            format!("add_session {name} {session}"),
-        );
+        let data = format!("add_session {name} {session}");
+        steps.write(object, &session_needs, format!("targets/{driver}/mgmt"), data);
     }
+}
+
+/// A group and its initiators.
+fn group_ids(owner: &str, group: &InitiatorGroup) -> Vec<ObjectId> {
+    let owner = format!("{owner}/{}", group.name);
+    let pattern = |pattern| ObjectId::new("initiator", format!("{owner}/{pattern}"));
+    [ObjectId::new("group", &owner)].into_iter().chain(group.initiators.iter().map(pattern)).collect()
 }
 
 /// LUNs of a target or of a group; each needs its owner and its device.

@@ -56,7 +56,7 @@ fn check(text: &str) -> bool {
 #[test]
 fn truncated_text_is_answered() {
     for seed in seeds() {
-        for (at, _) in seed.char_indices() {
+        for (at, _) in seed.char_indices().step_by(2) {
             check(&seed[..at]);
         }
     }
@@ -68,7 +68,7 @@ fn changed_characters_are_answered() {
     let alphabet: Vec<char> = "a0-_.=\"'[]{}#,\n\t \\é\u{0};/:9".chars().collect();
     for seed in seeds() {
         let original: Vec<char> = seed.chars().collect();
-        for _ in 0..1500 {
+        for _ in 0..700 {
             let mut text = original.clone();
             for _ in 0..=random.below(3) {
                 let (at, with) = (random.below(text.len()), alphabet[random.below(alphabet.len())]);
@@ -88,7 +88,7 @@ fn moved_lines_are_answered_and_some_are_accepted() {
     let mut random = Random(0x0b0a_4d5e);
     let mut accepted = 0;
     for seed in seeds() {
-        for _ in 0..800 {
+        for _ in 0..400 {
             let mut lines: Vec<&str> = seed.lines().collect();
             let (from, to) = (random.below(lines.len()), random.below(lines.len()));
             match random.below(3) {
@@ -99,7 +99,7 @@ fn moved_lines_are_answered_and_some_are_accepted() {
             accepted += usize::from(check(&lines.join("\n")));
         }
     }
-    assert!(accepted > 100, "only {accepted}: the flat form was hardly tried");
+    assert!(accepted > 50, "only {accepted}: the flat form was hardly tried");
 }
 
 /// Values of every type in the place of every value.

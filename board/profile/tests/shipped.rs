@@ -84,3 +84,27 @@ fn a_new_board_is_complete_as_it_stands() {
     assert_eq!(board.name(), "new-board");
     assert_eq!(board.plan().steps.iter().filter(|step| step.object.kind() == "lun").count(), 1);
 }
+
+#[test]
+fn a_session_needs_its_target_and_all_groups_but_no_lun() {
+    let board = Board::from_flat("everything.toml", include_str!("everything.toml"))
+        .unwrap_or_else(|problems| panic!("{}", problems.plain()));
+    let plan = board.plan();
+    let needs = |object: &str| -> Vec<&str> {
+        let step = plan.steps.iter().find(|step| step.object.as_str() == object);
+        step.expect("a step").needs.iter().map(|need| need.as_str()).collect()
+    };
+    assert_eq!(
+        needs("session scst_local/tgt-1/host-a"),
+        [
+            "target scst_local/tgt-1",
+            "group scst_local/tgt-1/backup",
+            "initiator scst_local/tgt-1/backup/host-b",
+            "initiator scst_local/tgt-1/backup/!iqn.*",
+            "initiator scst_local/tgt-1/backup/host-?",
+        ]
+    );
+    assert_eq!(needs("lun scst_local/tgt-1/0"), ["target scst_local/tgt-1", "device file1"]);
+    assert_eq!(needs("lun scst_local/tgt-1/backup/0"), ["group scst_local/tgt-1/backup", "device cd1"]);
+    assert_eq!(needs("device file1"), ["module scst_vdisk", "file /data/luns/file1.img"]);
+}

@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
-    Load { profile: String, dry_run: bool, json: bool },
+    Load { profile: String, wait: Duration, dry_run: bool, json: bool },
     Unload,
     Plan { profile: String },
     Status { json: bool },
@@ -60,10 +60,11 @@ appliance: makes this box serve what its board profile says
 ";
 
 const LOAD: &str = "\
-appliance load [--profile FILE] [--dry-run] [--json]
+appliance load [--profile FILE] [--wait SECONDS] [--dry-run] [--json]
 Makes the devices, targets and LUNs of the profile, one step after another. What fails costs what needs it; all else
 goes on. Each failure is told with its file, what was written, the error's name and what to do about it.
   --profile FILE  the flat profile (/etc/appliance/profile.toml)
+  --wait SECONDS  how long to wait for disks that the profile names (0)
   --dry-run       only show the steps, as `appliance plan` does
   --json          print the report as JSON; it is also in /run/appliance/status.json
 Exit status: 0 everything is there, 1 something failed, 2 the profile cannot be used.
@@ -181,7 +182,7 @@ impl Options {
 impl Verb {
     fn parse(name: &str, parser: &mut lexopt::Parser) -> Result<Verb, lexopt::Error> {
         let (taken, help): (&[&str], _) = match name {
-            "load" => (&["profile", "dry-run", "json"], LOAD),
+            "load" => (&["profile", "wait", "dry-run", "json"], LOAD),
             "unload" => (&[], UNLOAD),
             "plan" => (&["profile"], PLAN),
             "status" => (&["json"], STATUS),
@@ -198,7 +199,8 @@ impl Verb {
         Ok(match name {
             "load" => {
                 let (dry_run, json) = (options.dry_run, options.json);
-                Verb::Load { profile: options.profile(), dry_run, json }
+                let wait = Duration::from_secs(options.wait.unwrap_or(0));
+                Verb::Load { profile: options.profile(), wait, dry_run, json }
             }
             "unload" => Verb::Unload,
             "plan" => Verb::Plan { profile: options.profile() },
@@ -224,9 +226,12 @@ mod tests {
     #[test]
     fn verbs_and_their_options_are_understood() {
         let profile = PROFILE.to_string();
-        assert_eq!(verb("load"), Ok(Verb::Load { profile: profile.clone(), dry_run: false, json: false }));
-        let other = Verb::Load { profile: "/x".into(), dry_run: true, json: true };
-        assert_eq!(verb("--root /r load --profile=/x --json --dry-run"), Ok(other));
+        let plain =
+            Verb::Load { profile: profile.clone(), wait: Duration::ZERO, dry_run: false, json: false };
+        assert_eq!(verb("load"), Ok(plain));
+        let wait = Duration::from_secs(2);
+        let other = Verb::Load { profile: "/x".into(), wait, dry_run: true, json: true };
+        assert_eq!(verb("--root /r load --profile=/x --json --dry-run --wait 2"), Ok(other));
         assert_eq!(verb("plan"), Ok(Verb::Plan { profile }));
         assert_eq!(verb("links"), Ok(Verb::Links(LinksMode::Once)));
         let limit = Duration::from_secs(3);

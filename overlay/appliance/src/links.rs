@@ -156,14 +156,25 @@ pub(crate) fn refresh(root: &Root) -> io::Result<Links> {
 }
 
 /// Keeps the links right until the image's own disk is there; false if it is not at the deadline.
-/// If it is not there at once, the drivers that the machine's devices ask for are loaded: one may bring it.
-pub(crate) fn wait(root: &Root, limit: Duration) -> io::Result<bool> {
+pub(crate) fn wait_for_image(root: &Root, limit: Duration) -> io::Result<bool> {
+    wait_until(root, limit, Links::has_image)
+}
+
+/// Keeps the links right until all of these files below `/dev` are there; false if they are not at the deadline.
+pub(crate) fn wait_for_devices(root: &Root, devices: &[&str], limit: Duration) -> io::Result<bool> {
+    let there = |_: &Links| devices.iter().all(|device| root.at(device).exists());
+    wait_until(root, limit, there)
+}
+
+/// If what is waited for is not there at once, the drivers that the machine's devices ask for are loaded: one may
+/// bring it.
+fn wait_until(root: &Root, limit: Duration, ready: impl Fn(&Links) -> bool) -> io::Result<bool> {
     let deadline = Instant::now() + limit;
     let mut events = Uevents::open()?;
-    let mut found = refresh(root)?.has_image();
+    let mut found = ready(&refresh(root)?);
     if !found && !limit.is_zero() {
         uevent::load_drivers_of_present_devices(root);
-        found = refresh(root)?.has_image();
+        found = ready(&refresh(root)?);
     }
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -171,7 +182,7 @@ pub(crate) fn wait(root: &Root, limit: Duration) -> io::Result<bool> {
             return Ok(found);
         }
         events.next_block_change(Some(left))?;
-        found = refresh(root)?.has_image();
+        found = ready(&refresh(root)?);
     }
 }
 
@@ -194,6 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         populate(&root);
+        fs::create_dir_all(root.at("/dev")).unwrap();
         (folder, root)
     }
 
@@ -241,6 +253,16 @@ mod tests {
         assert_eq!(target(&root, "by-partlabel/data").as_deref(), Some("../../aaa1"));
     }
 
+    #[test]
+    fn devices_are_waited_for_by_any_of_their_names() {
+        let (_folder, root) = system();
+        fs::write(root.at("/dev/sda"), "").unwrap();
+        let wait = |devices: &[&str]| wait_for_devices(&root, devices, Duration::ZERO).unwrap();
+        assert!(wait(&["/dev/sda", "/dev/disk/by-serial/WD-42"]));
+        assert!(!wait(&["/dev/sda", "/dev/disk/by-serial/nosuch"]));
+        assert!(wait_for_image(&root, Duration::ZERO).unwrap());
+    }
+
     /// A disk with all labels of an image, first in the order of names.
     fn add_other_image(root: &Root) {
         for (number, label) in [("1", "esp"), ("2", "config"), ("3", "data")] {
@@ -261,7 +283,7 @@ mod tests {
         assert!(!refresh(&root).unwrap().has_image());
         assert_eq!(target(&root, "image/data"), None);
         assert!(target(&root, "by-partlabel/data").is_some());
-        assert!(!wait(&root, Duration::ZERO).unwrap());
+        assert!(!wait_for_image(&root, Duration::ZERO).unwrap());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use report::{Report, State};
 use root::Root;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The program that loads and unloads modules.
 const MODPROBE: &str = "modprobe";
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 fn run(root: &Root, verb: Verb) -> u8 {
     match verb {
         Verb::Load { profile, dry_run: true, .. } | Verb::Plan { profile } => plan(root, &profile),
-        Verb::Load { profile, json, .. } => load(root, &profile, json),
+        Verb::Load { profile, json, wait, .. } => load(root, &profile, wait, json),
         Verb::Unload => complain(unload::unload(root, MODPROBE)),
         Verb::Status { json } => status(root, json),
         Verb::Links(mode) => links(root, mode),
@@ -76,8 +77,8 @@ fn plan(root: &Root, profile: &str) -> u8 {
     }
 }
 
-fn load(root: &Root, profile: &str, json: bool) -> u8 {
-    let report = load::load(root, profile, MODPROBE);
+fn load(root: &Root, profile: &str, wait: Duration, json: bool) -> u8 {
+    let report = load::load(root, profile, wait, MODPROBE);
     for failure in &report.failures {
         eprintln!("appliance: {failure}");
     }
@@ -116,7 +117,7 @@ fn links(root: &Root, mode: LinksMode) -> u8 {
             vec![]
         }),
         LinksMode::Follow => links::follow(root).map(|()| vec![]),
-        LinksMode::Wait { limit } => links::wait(root, limit).map(|found| {
+        LinksMode::Wait { limit } => links::wait_for_image(root, limit).map(|found| {
             let message = format!("no disk with this image after {} s", limit.as_secs());
             if found {
                 vec![]

@@ -321,6 +321,47 @@ fn the_table_agrees_with_itself() {
     }
 }
 
+/// The bits of each CDB that are looked at or accepted, read off the layouts of SPC-4, SBC-3 and
+/// MMC-6; `ff*4` is four bytes of ff.
+const USAGE: &str = "
+00 00*5 | 03 01 00 00 ff 00 | 04 ff 00*4 | 08 1f ff ff ff 00 | 0a 1f ff ff ff 00 | 12 01 ff ff ff 00
+15 11 00 00 ff 00 | 16 00 ff 00*3 | 17 00 ff 00*3 | 1a 08 ff ff ff 00 | 1b 01 00 00 f7 00
+1d f7 00 ff ff 00 | 1e 00 00 00 03 00
+25 00 ff*4 00 00 01 00 | 28 18 ff*4 1f ff ff 00 | 2a 18 ff*4 1f ff ff 00 | 2e 12 ff*4 1f ff ff 00
+2f 12 ff*4 1f ff ff 00 | 35 06 ff*4 1f ff ff 00 | 41 08 ff*4 1f ff ff 00 | 42 00*5 1f ff ff 00
+43 02 0f 00*3 ff ff ff 00 | 46 03 ff ff 00*3 ff ff 00 | 4a 01 00 00 ff 00 00 ff ff 00
+4c 03 ff ff 00*3 ff ff 00 | 4d 01 ff ff 00 ff*4 00 | 51 07 00*5 ff ff 00 | 55 11 00*5 ff ff 00
+56 00 ff 00*7 | 57 00 ff 00*7 | 5a 18 ff ff 00*3 ff ff 00
+5e 00 00*5 ff ff 00 | 5e 01 00*5 ff ff 00 | 5e 02 00*5 ff ff 00 | 5e 03 00*5 ff ff 00
+5f 00 ff 00 00 ff*4 00 | 5f 01 ff 00 00 ff*4 00 | 5f 02 ff 00 00 ff*4 00 | 5f 03 ff 00 00 ff*4 00
+5f 04 ff 00 00 ff*4 00 | 5f 05 ff 00 00 ff*4 00 | 5f 06 ff 00 00 ff*4 00 | 5f 07 ff 00 00 ff*4 00
+88 18 ff*12 1f 00 | 89 18 ff*8 00*3 ff 1f 00 | 8a 18 ff*12 1f 00 | 8e 12 ff*12 1f 00
+8f 12 ff*12 1f 00 | 91 06 ff*12 1f 00 | 93 09 ff*12 1f 00
+9e 10 ff*12 01 00 | 9e 12 ff*12 00 00 | a0 00 ff 00*3 ff*4 00 00
+a3 ea 00*4 ff*4 00 00 | a3 0c 87 ff*7 00 00 | a3 0d 80 00*3 ff*4 00 00 | a4 0a 00*4 ff*4 00 00
+a8 18 ff*8 1f 00 | aa 18 ff*8 1f 00 | ae 12 ff*8 1f 00 | af 12 ff*8 1f 00
+";
+
+#[test]
+fn accepted_bits_are_those_of_the_layouts() {
+    let mut layouts = Vec::new();
+    for layout in USAGE
+        .split(['|', '\n'])
+        .filter(|layout| !layout.trim().is_empty())
+    {
+        let mut bytes = Vec::new();
+        for word in layout.split_whitespace() {
+            let (byte, count) = word.split_once('*').unwrap_or((word, "1"));
+            bytes.extend(hex(byte).repeat(count.parse().expect("a count")));
+        }
+        layouts.push(bytes);
+    }
+    for (row, layout) in TABLE.iter().zip(&layouts) {
+        assert_eq!(row.usage, layout, "{}", row.name);
+    }
+    assert_eq!(TABLE.len(), layouts.len());
+}
+
 /// The bits of a length field, and nothing of another one, are evaluated.
 fn check_length_field(row: &OpDesc) {
     let (Length::Bytes { at, width }

@@ -377,7 +377,7 @@ pub(crate) struct Test {
     /// Only the scenarios on this board [default: every board that a scenario names]
     #[arg(long, short, value_name = "BOARD")]
     pub(crate) board: Option<String>,
-    /// Go on after the first failure in each group; without a filter this is always so
+    /// Go on after a failure even with a FILTER; a run of everything always does
     #[arg(long)]
     pub(crate) keep_going: bool,
     /// Write the results as JSON to this file

@@ -17,10 +17,12 @@ mod layout;
 mod lock;
 mod manifest;
 mod pipeline;
+mod scenario;
 mod sources;
 mod stage;
 mod stamp;
 mod step;
+mod testing;
 mod verb;
 mod vm;
 

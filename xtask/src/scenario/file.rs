@@ -98,6 +98,11 @@ pub(crate) enum Step {
         #[serde(default)]
         for_s: f64,
     },
+    /// Types at the console, as a person would.
+    Type {
+        /// The keys; `\r` is Enter.
+        text: String,
+    },
     /// Runs a script in the guest's shell and looks at its status and its output, both streams together.
     Exec {
         /// The script.
@@ -176,7 +181,8 @@ impl Scenario {
     /// Reads and checks the file at `path`.
     pub(crate) fn read(path: &Path) -> miette::Result<Self> {
         let text = std::fs::read_to_string(path).into_diagnostic();
-        let mut scenario = text.and_then(|text| Self::parse(&text)).wrap_err_with(|| path.display().to_string())?;
+        let mut scenario =
+            text.and_then(|text| Self::parse(&text)).wrap_err_with(|| path.display().to_string())?;
         scenario.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(scenario)
     }
@@ -196,7 +202,7 @@ impl Scenario {
             return Err(miette!("`{}` is allowed without a reason", allow.pattern));
         }
         let proves = |step: &Step| match step {
-            Step::Boot { .. } | Step::Power { .. } | Step::Unplug { .. } => false,
+            Step::Boot { .. } | Step::Power { .. } | Step::Unplug { .. } | Step::Type { .. } => false,
             Step::Exec { .. } | Step::Wait { .. } | Step::KernelOptions {} | Step::Outside { .. } => true,
             Step::Console { expect, reject, .. } => !(expect.is_empty() && reject.is_empty()),
         };
@@ -269,7 +275,8 @@ fn regexes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Regex>, D::Error> {
 
 fn flavors<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Flavor>, D::Error> {
     let names = Vec::<String>::deserialize(from)?;
-    let flavor = |name: &String| <Flavor as clap::ValueEnum>::from_str(name, false).map_err(serde::de::Error::custom);
+    let flavor =
+        |name: &String| <Flavor as clap::ValueEnum>::from_str(name, false).map_err(serde::de::Error::custom);
     names.iter().map(flavor).collect()
 }
 
@@ -304,11 +311,13 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused() {
         let boot = "[[step]]\ndo = \"boot\"\nthrough = \"direct\"\n";
-        let error = parse(&format!("{boot}[[step]]\ndo = \"exec\"\nrun = \"true\"\nexpct = []\n")).unwrap_err();
+        let error =
+            parse(&format!("{boot}[[step]]\ndo = \"exec\"\nrun = \"true\"\nexpct = []\n")).unwrap_err();
         assert!(error.contains("expct"), "{error}");
         let error = parse(&format!("{boot}[[step]]\ndo = \"wait\"\nline = \"(\"\n")).unwrap_err();
         assert!(error.contains("unclosed group"), "{error}");
-        let error = parse("[[allow]]\npattern = \"x\"\nreason = \" \"\n[[step]]\ndo=\"boot\"\nthrough=\"direct\"\n");
+        let error =
+            parse("[[allow]]\npattern = \"x\"\nreason = \" \"\n[[step]]\ndo=\"boot\"\nthrough=\"direct\"\n");
         assert!(error.unwrap_err().contains("without a reason"));
     }
 }

@@ -59,7 +59,8 @@ fn dump(tree: &Path, disk: &Path, partition: u64, file: &str, dir: &Path) -> mie
         .args(["-R", &format!("dump \"{file}\" /copy"), &format!("/disk?offset={partition}")])
         .bind_ro(disk, "/disk")
         .bind_rw(&copy, "/copy");
-    let output = command.to_command().output().into_diagnostic().wrap_err("cannot run debugfs in the tools tree")?;
+    let output =
+        command.to_command().output().into_diagnostic().wrap_err("cannot run debugfs in the tools tree")?;
     let said = String::from_utf8_lossy(&output.stderr);
     // debugfs ends with success whatever became of its request.
     if !output.status.success() || said.contains("File not found") || said.contains("Bad magic") {

@@ -142,7 +142,8 @@ impl<'a> Play<'a> {
     /// The options that the kernel's fragments request and `config` does not have, each in one line.
     pub(super) fn missing_options(&self, config: &str) -> miette::Result<Vec<String>> {
         let request = kernel::Request::of(self.stage.board, self.stage.flavor);
-        let fragments = kernel::fragments(self.ctx, &request).wrap_err("cannot read the kernel's fragments")?;
+        let fragments =
+            kernel::fragments(self.ctx, &request).wrap_err("cannot read the kernel's fragments")?;
         let missing = crate::kconfig::missing(&fragments, config);
         Ok(missing.iter().map(|m| format!("{}:{}: {}", m.fragment, m.line, m.requested)).collect())
     }

@@ -3,12 +3,14 @@
 
 use std::time::Instant;
 
+use board_profile::Size;
 use regex::Regex;
 
 use super::file::{Power, Step, Way};
 use super::outside::{self, Place};
 use super::play::{Play, Running};
 use super::verdict::{not_seen, unexpected_end, Verdict};
+use crate::cli::Flavor;
 use crate::guest::agent::{End, Limits, Stream};
 use crate::guest::boot::{self, Control, Guest, Through, Wishes};
 use crate::vm::machine::OnReset;
@@ -30,6 +32,10 @@ impl Play<'_> {
                 let text = self.console.as_ref().map(|console| console.text()).unwrap_or_default();
                 look("the console", &text, expect, reject)
             }
+            Step::Type { text } => match &self.console {
+                Some(console) => Ok(console.type_in(text)?),
+                None => Err(Verdict::Fail("there is no console to type at".into())),
+            },
             Step::Exec { run, expect, reject, status, deadline_s } => {
                 let (end, output) = self.exec(run, *deadline_s)?;
                 match end {
@@ -49,7 +55,9 @@ impl Play<'_> {
                     Some(serial) => self.disks.iter().find(|disk| disk.serial == *serial),
                 };
                 let Some(disk) = disk else {
-                    return Err(Verdict::Missing("a step names a disk that the machine does not have".into()));
+                    return Err(Verdict::Missing(
+                        "a step names a disk that the machine does not have".into(),
+                    ));
                 };
                 let place =
                     Place { disk: &disk.path, partition: partition.as_deref(), file: file.as_deref() };
@@ -63,7 +71,7 @@ impl Play<'_> {
             through: if through == Way::Firmware { Through::Firmware } else { Through::Direct },
             control: if as_shipped { Control::Watch } else { Control::Agent },
             accel: self.stage.accel,
-            memory: self.stage.board.vm().memory,
+            memory: self.memory(),
             cpus: self.stage.board.vm().cpus,
             disks: self.disks.clone(),
             packages: self.packages.clone(),
@@ -89,6 +97,15 @@ impl Play<'_> {
         self.hello(deadline_s)
     }
 
+    /// The board's memory; the checkers of the debug flavour need several times as much for the same work.
+    fn memory(&self) -> Size {
+        let asked = self.stage.board.vm().memory;
+        match self.stage.flavor {
+            Flavor::Release => asked,
+            Flavor::Debug => Size::from_bytes(asked.bytes().max(Size::from_mib(1024).bytes())),
+        }
+    }
+
     fn hello(&mut self, deadline_s: f64) -> Result<(), Verdict> {
         let limits = self.limits(deadline_s);
         self.guest()?.agent.hello(limits).map(drop).map_err(|end| unexpected_end("the boot", end))
@@ -99,7 +116,7 @@ impl Play<'_> {
             return Err(Verdict::Fail("there is no console to wait for".into()));
         };
         let until = Instant::now() + self.pace.duration(deadline_s);
-        console.wait_for(line, 0, until).map(drop).map_err(|end| not_seen(&format!("`{line}`"), end))
+        console.wait_for(line, until).map(drop).map_err(|end| not_seen(&format!("`{line}`"), end))
     }
 
     fn exec(&mut self, script: &str, deadline_s: f64) -> Result<(End, String), Verdict> {
@@ -219,7 +236,9 @@ mod tests {
     fn each_expectation_needs_a_line_and_each_rejection_forbids_one() {
         let text = "vm_disk1 ready\r\n2 errors\r\n";
         assert!(look("it", text, &patterns(&["^vm_disk1 ready$", "errors$"]), &patterns(&["panic"])).is_ok());
-        let Err(Verdict::Fail(why)) = look("it", text, &patterns(&["ready", "absent"]), &[]) else { panic!() };
+        let Err(Verdict::Fail(why)) = look("it", text, &patterns(&["ready", "absent"]), &[]) else {
+            panic!()
+        };
         assert!(why.contains("`absent`") && why.contains("2 errors"), "{why}");
         let Err(Verdict::Fail(why)) = look("it", text, &[], &patterns(&["errors"])) else { panic!() };
         assert!(why.contains("2 errors"), "{why}");

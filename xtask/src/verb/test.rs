@@ -1,11 +1,59 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `test`.
+//! `test`: everything that proves the product, in one list with one summary.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
+use crate::cli::{Flavor, Test};
 use crate::ctx::Ctx;
+use crate::testing::guests::{self, Case};
+use crate::testing::queue;
+use crate::testing::report::{OnFailure, Report};
+use crate::testing::{checks, host};
 
-/// Not written yet.
-pub(crate) fn run(_ctx: &Ctx, _args: &crate::cli::Test) -> miette::Result<ExitCode> {
-    miette::bail!("this verb is not written yet")
+/// Where the scenarios are.
+const SCENARIOS: &str = "ci/scenarios";
+
+/// Runs, or lists, what the filter selects. Fails if anything fails, and if nothing was selected.
+pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
+    let start = Instant::now();
+    // A filter that can only mean a scenario or a build spares the compilation of the host's tests.
+    let wants = |group: &str| match args.filter.as_deref().and_then(|filter| filter.split_once('/')) {
+        Some((word @ ("host" | "check" | "scenario"), _)) => word == group,
+        _ => true,
+    };
+    let selected = |name: &str| args.filter.as_deref().is_none_or(|filter| name.contains(filter));
+    // Choosing a board or a flavour is choosing scenarios.
+    let on_host = args.board.is_none() && args.flavor.is_none();
+    let mut on_this_machine = Vec::new();
+    if on_host && wants("host") {
+        eprintln!("    tests: compiling the host's");
+        on_this_machine.extend(host::tests(ctx));
+    }
+    let mut sources = if on_host && wants("check") { checks::tests() } else { Vec::new() };
+    on_this_machine.retain(|test| selected(&test.name));
+    sources.retain(|test| selected(&test.name));
+    let flavor = args.flavor.unwrap_or(Flavor::Release);
+    let cases = guests::cases(&ctx.root.join(SCENARIOS), args.board.as_deref(), flavor)?;
+    let cases: Vec<&Case> = cases.iter().filter(|case| wants("scenario") && selected(&case.name())).collect();
+    if args.list {
+        for test in on_this_machine.iter().chain(&sources) {
+            println!("{}", test.name);
+        }
+        for case in cases {
+            println!("{:<60} {}", case.name(), case.title());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = args.filter.is_some() && !args.keep_going;
+    let report = Report::new(if stop { OnFailure::Stop } else { OnFailure::GoOn });
+    queue::run(&on_this_machine, ctx.jobs, &report);
+    // Compilers use the whole machine themselves.
+    queue::run(&sources, 1, &report);
+    guests::run(ctx, &cases, args.accel, &report);
+    if let Some(path) = &args.json {
+        report.write_json(path)?;
+    }
+    let passed = report.finish(start.elapsed());
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -95,7 +95,7 @@ fn probe(tree: &Path, kernel: &Path) -> miette::Result<bool> {
     // A QEMU that cannot even start with KVM is an answer too; one that is missing will be missed again.
     let Ok((vm, _)) = Vm::start(tree, &machine, &dir.0) else { return Ok(false) };
     let missed = Regex::new("Unable to mount root fs|Kernel panic").expect("a constant");
-    let _ = vm.console().wait_for(&missed, 0, Instant::now() + PATIENCE);
+    let _ = vm.console().wait_for(&missed, Instant::now() + PATIENCE);
     Ok(missed.is_match(&vm.console().text()))
 }
 

@@ -38,6 +38,7 @@ impl Activity {
 #[derive(Debug, Clone)]
 pub(crate) struct Console {
     shared: Arc<Shared>,
+    keyboard: Arc<UnixStream>,
     log: PathBuf,
 }
 
@@ -73,7 +74,8 @@ impl Console {
         let mut file = File::create(log)
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot write the console log {}", log.display()))?;
-        let console = Self { shared: Arc::default(), log: log.to_owned() };
+        let keyboard = stream.try_clone().into_diagnostic().wrap_err("cannot write to the console")?;
+        let console = Self { shared: Arc::default(), keyboard: Arc::new(keyboard), log: log.to_owned() };
         let shared = Arc::clone(&console.shared);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -100,9 +102,12 @@ impl Console {
         self.shared.lock().text.clone()
     }
 
-    /// The length of the text so far, to wait for what comes after.
-    pub(crate) fn len(&self) -> usize {
-        self.shared.lock().text.len()
+    /// Types `text`, as a person at the terminal would.
+    pub(crate) fn type_in(&self, text: &str) -> miette::Result<()> {
+        (&*self.keyboard)
+            .write_all(text.as_bytes())
+            .into_diagnostic()
+            .wrap_err("cannot type at the guest's console")
     }
 
     /// The last `lines` lines.
@@ -117,17 +122,11 @@ impl Console {
         self.shared.lock().dead.clone()
     }
 
-    /// Whether the guest's end of the line is gone.
-    pub(crate) fn closed(&self) -> bool {
-        self.shared.lock().closed
-    }
-
-    /// Waits until `pattern` matches in what came after `from`, and returns the matching line.
-    pub(crate) fn wait_for(&self, pattern: &Regex, from: usize, until: Instant) -> Result<String, NotSeen> {
+    /// Waits until `pattern` matches a line, whenever it came, and returns that line.
+    pub(crate) fn wait_for(&self, pattern: &Regex, until: Instant) -> Result<String, NotSeen> {
         let mut state = self.shared.lock();
         loop {
-            let fresh = state.text.get(from..).unwrap_or_default();
-            if let Some(line) = fresh.lines().find(|line| pattern.is_match(line)) {
+            if let Some(line) = state.text.lines().find(|line| pattern.is_match(line)) {
                 return Ok(line.trim_end().to_owned());
             }
             if let Some(line) = &state.dead {
@@ -184,21 +183,22 @@ mod tests {
         guest.write_all(b"one\r\ntarget ").unwrap();
         guest.write_all(b"ready\r\n").unwrap();
         let ready = Regex::new("target ready").unwrap();
-        assert_eq!(console.wait_for(&ready, 0, soon()), Ok("target ready".into()));
+        assert_eq!(console.wait_for(&ready, soon()), Ok("target ready".into()));
         assert_eq!(std::fs::read_to_string(console.log()).unwrap(), "one\r\ntarget ready\r\n");
-        // What was there before does not count as new.
-        let from = console.len();
-        assert_eq!(
-            console.wait_for(&ready, from, Instant::now() + Duration::from_millis(20)),
-            Err(NotSeen::Deadline)
-        );
+        let absent = Regex::new("absent").unwrap();
+        let in_time = Instant::now() + Duration::from_millis(20);
+        assert_eq!(console.wait_for(&absent, in_time), Err(NotSeen::Deadline));
+        console.type_in("ls\r").unwrap();
+        let mut typed = [0; 3];
+        guest.read_exact(&mut typed).unwrap();
+        assert_eq!(&typed, b"ls\r");
     }
 
     #[test]
     fn a_panic_ends_the_wait_at_once() {
         let (mut guest, console, _dir) = console();
         guest.write_all(b"[ 1] Kernel panic - not syncing: test\r\n").unwrap();
-        let got = console.wait_for(&Regex::new("never").unwrap(), 0, soon());
+        let got = console.wait_for(&Regex::new("never").unwrap(), soon());
         assert_eq!(got, Err(NotSeen::Dead("[ 1] Kernel panic - not syncing: test".into())));
     }
 
@@ -206,6 +206,6 @@ mod tests {
     fn the_end_of_the_guest_ends_the_wait() {
         let (guest, console, _dir) = console();
         drop(guest);
-        assert_eq!(console.wait_for(&Regex::new("never").unwrap(), 0, soon()), Err(NotSeen::Ended));
+        assert_eq!(console.wait_for(&Regex::new("never").unwrap(), soon()), Err(NotSeen::Ended));
     }
 }

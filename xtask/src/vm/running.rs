@@ -107,11 +107,6 @@ impl Vm {
         &self.activity
     }
 
-    /// The control channel.
-    pub(crate) fn qmp(&mut self) -> &mut Qmp {
-        &mut self.qmp
-    }
-
     /// Presses the power button; it is for the guest to do something about it.
     pub(crate) fn press_power_button(&mut self) -> miette::Result<()> {
         self.qmp.execute("system_powerdown", json!({})).map(drop)

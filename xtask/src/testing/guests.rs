@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Builds of boards, and the scenarios that are played on them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::queue::{self, Test};
+use super::report::{Failure, Outcome, Report};
+use crate::board::{Board, Boards};
+use crate::cli::Flavor;
+use crate::ctx::Ctx;
+use crate::pipeline::{self, Built};
+use crate::scenario::file::Scenario;
+use crate::scenario::play::{Play, Stage};
+use crate::scenario::verdict::Verdict;
+use crate::vm::accel::{self, Wanted};
+use crate::vm::machine::Accel;
+
+/// Guests at a time. Each waits for its firmware and its disks often enough that two cost little more than one.
+const GUESTS: usize = 2;
+/// Lines of the console that a failure shows.
+const TAIL: usize = 40;
+
+/// One scenario on one board and one flavour.
+#[derive(Debug)]
+pub(crate) struct Case {
+    scenario: Scenario,
+    board: String,
+    flavor: Flavor,
+}
+
+impl Case {
+    /// The test's name.
+    pub(crate) fn name(&self) -> String {
+        format!("scenario/{}@{}-{}", self.scenario.name, board_name(&self.board), self.flavor.name())
+    }
+
+    /// One sentence for listings.
+    pub(crate) fn title(&self) -> &str {
+        &self.scenario.title
+    }
+}
+
+/// A board's name, also where the scenario names the file of a profile that only it uses.
+fn board_name(board: &str) -> &str {
+    let file = board.rsplit('/').next().unwrap_or(board);
+    file.strip_suffix(".toml").unwrap_or(file)
+}
+
+/// Every scenario in `folder` on every board that it names, as far as `board` and `flavor` let them.
+pub(crate) fn cases(folder: &Path, board: Option<&str>, flavor: Flavor) -> miette::Result<Vec<Case>> {
+    let entries = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>());
+    let mut files = entries
+        .map_err(|error| miette::miette!("cannot list the scenarios in {}: {error}", folder.display()))?;
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    files.sort();
+    let mut cases = Vec::new();
+    for path in files {
+        let scenario = Scenario::read(&path)?;
+        let wanted = |name: &&String| board.is_none_or(|board| board == board_name(name));
+        if scenario.fits(flavor) {
+            cases.extend(scenario.boards.iter().filter(wanted).map(|board| Case {
+                scenario: scenario.clone(),
+                board: board.clone(),
+                flavor,
+            }));
+        }
+    }
+    Ok(cases)
+}
+
+/// What became of one board's build.
+struct Ready {
+    board: Board,
+    flavor: Flavor,
+    built: Built,
+    accel: Accel,
+}
+
+/// Builds each board once and plays `cases` on them.
+pub(crate) fn run(ctx: &Ctx, cases: &[&Case], accel: Wanted, report: &Report) {
+    let mut wanted: Vec<_> = cases.iter().map(|case| (case.board.as_str(), case.flavor)).collect();
+    wanted.sort_by_key(|(board, flavor)| (*board, flavor.name()));
+    wanted.dedup();
+    let ready: Vec<Ready> = wanted
+        .into_iter()
+        .filter_map(
+            |(board, flavor)| if report.stopped() { None } else { build(ctx, board, flavor, accel, report) },
+        )
+        .collect();
+    let at_once = GUESTS.min(ctx.jobs).min(cases.len());
+    let tests: Vec<_> = cases.iter().map(|case| test(ctx, case, &ready, at_once)).collect();
+    queue::run(&tests, at_once, report);
+}
+
+/// Builds one board; a build that fails is one test that fails.
+fn build(ctx: &Ctx, name: &str, flavor: Flavor, wanted: Wanted, report: &Report) -> Option<Ready> {
+    let start = Instant::now();
+    let profile = match name.contains('/') {
+        true => ctx.root.join(name).display().to_string(),
+        false => name.to_owned(),
+    };
+    let made = Boards::new(ctx).load(&profile).and_then(|board| {
+        let built = pipeline::build(ctx, &board, flavor)?;
+        let accel = accel::choose(wanted, &ctx.cache, built.tools.root(), &built.kernel.bzimage())?;
+        Ok(Ready { board, flavor, built, accel })
+    });
+    let (ready, result) = match made {
+        Ok(ready) => (Some(ready), Ok(())),
+        Err(error) => (None, Err(Failure::fail(format!("{error:?}")))),
+    };
+    let name = format!("build/{}-{}", board_name(name), flavor.name());
+    report.add(Outcome { name, result, time: start.elapsed() });
+    ready
+}
+
+fn test<'a>(ctx: &'a Ctx, case: &'a Case, ready: &'a [Ready], at_once: usize) -> Test<'a> {
+    let found = ready.iter().find(|r| r.board.name() == board_name(&case.board) && r.flavor == case.flavor);
+    let work = move || match found {
+        None => Err(Failure { verdict: "missing", details: "there is no image: its build failed".into() }),
+        Some(ready) => {
+            let stage = Stage {
+                board: &ready.board,
+                flavor: ready.flavor,
+                built: &ready.built,
+                accel: ready.accel,
+                neighbours: at_once - 1,
+            };
+            play(ctx, &case.scenario, &stage)
+        }
+    };
+    Test { name: case.name(), work: Box::new(work) }
+}
+
+fn play(ctx: &Ctx, scenario: &Scenario, stage: &Stage<'_>) -> Result<(), Failure> {
+    let failure = |verdict: Verdict, console: String| Failure {
+        verdict: verdict.name(),
+        details: format!("{verdict}\n{console}"),
+    };
+    let mut play = match Play::new(ctx, scenario, stage) {
+        Ok(play) => play,
+        Err(error) => return Err(failure(error.into(), String::new())),
+    };
+    play.run().map_err(|verdict| {
+        let console = match play.log() {
+            Some(log) => format!("the end of the console ({}):\n{}", log.display(), play.tail(TAIL)),
+            None => "no guest was started".into(),
+        };
+        failure(verdict, console)
+    })
+}

@@ -138,7 +138,7 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.place.as_ref()?;
-        let mut labels = vec![LabeledSpan::new_with_span(Some("here".into()), place.span.clone())];
+        let mut labels = vec![LabeledSpan::new_with_span(None, place.span.clone())];
         let other = self.other.iter().filter(|_| self.elsewhere().is_none());
         labels.extend(
             other.map(|(other, words)| LabeledSpan::new_with_span(Some(words.clone()), other.span.clone())),

@@ -56,7 +56,7 @@ fn check(text: &str) -> bool {
 #[test]
 fn truncated_text_is_answered() {
     for seed in seeds() {
-        for (at, _) in seed.char_indices().step_by(2) {
+        for (at, _) in seed.char_indices().step_by(5) {
             check(&seed[..at]);
         }
     }
@@ -68,7 +68,7 @@ fn changed_characters_are_answered() {
     let alphabet: Vec<char> = "a0-_.=\"'[]{}#,\n\t \\é\u{0};/:9".chars().collect();
     for seed in seeds() {
         let original: Vec<char> = seed.chars().collect();
-        for _ in 0..700 {
+        for _ in 0..400 {
             let mut text = original.clone();
             for _ in 0..=random.below(3) {
                 let (at, with) = (random.below(text.len()), alphabet[random.below(alphabet.len())]);

@@ -47,7 +47,7 @@ pub(crate) fn load_shipped(name: &str) -> Result<Board, Problems> {
 
 /// Compares text with a committed file. With UPDATE_EXPECTED=1 in the environment it writes the file instead.
 pub(crate) fn compare_or_write(file: &Path, text: &str) {
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+    if std::env::var_os("UPDATE_EXPECTED").is_some_and(|value| value == "1") {
         fs::create_dir_all(file.parent().expect("a folder")).expect("a folder to write to");
         fs::write(file, text).expect("a file to write");
         return;

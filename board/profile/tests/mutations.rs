@@ -162,3 +162,19 @@ fn a_board_with_every_lun_loads() {
     assert_eq!(board.targets()[0].luns.len(), 16384);
     assert_eq!(board.plan().steps.len(), 3 + 2 * 16384 + 1 + 16384);
 }
+
+/// Nesting deeper than any profile has must end in a message, not at the end of the stack.
+#[test]
+fn deep_nesting_is_answered() {
+    let depth = 20_000;
+    let texts = [
+        format!("a = {}", "[".repeat(depth)),
+        format!("a = {}", "{a=".repeat(depth)),
+        format!("a{} = 1", ".a".repeat(depth)),
+        format!("[a{}]", ".a".repeat(depth)),
+        format!("[[a{}]]", ".a".repeat(depth)),
+    ];
+    for text in texts {
+        assert!(!check(&text));
+    }
+}

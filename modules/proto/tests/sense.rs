@@ -129,6 +129,9 @@ fn foreign_sense_data_is_read_as_far_as_it_goes() {
     // A descriptor that runs past the end is left alone, the ones before it count.
     let cut = hex("72 05 24 00 00 00 00 14 02 06 00 00 c0 00 02 00 00 0a 80 00 00");
     assert_eq!(Sense::parse(&cut), Some(Sense::invalid_field_in_cdb(2)));
+    // INFORMATION without VALID is none.
+    let invalid = hex("72 03 11 00 00 00 00 0c 00 0a 00 00 00 00 00 00 00 00 00 07");
+    assert_eq!(Sense::parse(&invalid), Some(Sense::READ_ERROR));
     // An unknown descriptor is stepped over.
     let unknown = hex("73 05 24 00 00 00 00 0c 80 02 aa bb 02 06 00 00 c9 00 01 00");
     assert_eq!(

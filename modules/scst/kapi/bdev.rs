@@ -82,7 +82,7 @@ impl BlockDevice {
         let holder = (&raw const *claim).cast_mut().cast();
         // SAFETY: The path is a C string; the holder's address stays ours while the device is open.
         let file = from_err_ptr(unsafe {
-            bindings::scst_helper_bdev_file_open_excl(path.as_ptr().cast(), access == Access::ReadWrite, holder)
+            bindings::scst_helper_bdev_file_open_excl(path.as_char_ptr(), access == Access::ReadWrite, holder)
         })
         .map_err(|e| why_not_block(path, e))?;
         let file = NonNull::new(file).ok_or(ENOENT)?;

@@ -146,7 +146,7 @@ impl Cmnd {
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer, `bytes` are readable; C bounds the copy by both.
         unsafe {
-            c::sg_pcopy_from_buffer(table.sgl, table.nents, bytes.as_ptr().cast(), bytes.len(), offset as isize as _)
+            c::sg_pcopy_from_buffer(table.sgl, table.nents, bytes.as_ptr().cast(), bytes.len(), skip(offset))
         }
     }
 
@@ -155,7 +155,7 @@ impl Cmnd {
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer, `bytes` are writable; C bounds the copy by both.
         unsafe {
-            c::sg_pcopy_to_buffer(table.sgl, table.nents, bytes.as_mut_ptr().cast(), bytes.len(), offset as isize as _)
+            c::sg_pcopy_to_buffer(table.sgl, table.nents, bytes.as_mut_ptr().cast(), bytes.len(), skip(offset))
         }
     }
 
@@ -163,7 +163,7 @@ impl Cmnd {
     pub fn zero_buffer(&self, offset: usize, len: usize) {
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer; C bounds the copy by it.
-        unsafe { c::sg_zero_buffer(table.sgl, table.nents, len, offset as isize as _) };
+        unsafe { c::sg_zero_buffer(table.sgl, table.nents, len, skip(offset)) };
     }
 
     /// The initiator does not wait for this command any more: its error handling waits for us to let go of it.
@@ -227,6 +227,11 @@ impl Drop for Cmnd {
             sense: &HARDWARE_ERROR_INTERNAL_TARGET_FAILURE,
         });
     }
+}
+
+/// An offset into a buffer as C wants it; one beyond every buffer stays beyond.
+fn skip(offset: usize) -> c::off_t {
+    c::off_t::try_from(offset).unwrap_or(c::off_t::MAX)
 }
 
 const fn c_sense_len() -> usize {

@@ -40,7 +40,7 @@ impl RootDevice {
     /// Registers `/sys/devices/<name>`.
     pub fn new(name: &CStr, module: &'static ThisModule) -> Result<Self> {
         // SAFETY: The name is copied; the module is the caller's own.
-        let dev = from_err_ptr(unsafe { c::__root_device_register(name.as_ptr().cast(), module.as_ptr()) })?;
+        let dev = from_err_ptr(unsafe { c::__root_device_register(name.as_char_ptr(), module.as_ptr()) })?;
         NonNull::new(dev).map(Self).ok_or(ENOMEM)
     }
 }
@@ -75,7 +75,7 @@ impl VirtualDevice {
             c::device_initialize(dev.as_ptr());
             (*dev.as_ptr()).release = Some(release);
             (*dev.as_ptr()).parent = parent.0.as_ptr();
-            bindings::scst_helper_device_set_name(dev.as_ptr(), name.as_ptr().cast());
+            bindings::scst_helper_device_set_name(dev.as_ptr(), name.as_char_ptr());
             c::device_add(dev.as_ptr())
         };
         if ret != 0 {

@@ -60,7 +60,7 @@ impl File {
         // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting.
         let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK) as i32;
         // SAFETY: The path is a C string.
-        let file = from_err_ptr(unsafe { c::filp_open(path.as_ptr().cast(), flags, 0) }).map_err(refused)?;
+        let file = from_err_ptr(unsafe { c::filp_open(path.as_char_ptr(), flags, 0) }).map_err(refused)?;
         // INVARIANT: The reference is the one that `filp_open` made.
         let file = Self(NonNull::new(file).ok_or(ENOENT)?);
         // SAFETY: The file is open.

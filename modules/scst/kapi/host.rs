@@ -16,7 +16,7 @@ use kernel::bindings as c;
 use kernel::device::Device;
 use kernel::module::ModuleMetadata;
 use kernel::prelude::*;
-use kernel::str::CStr;
+use kernel::str::{as_char_ptr_in_const_context, CStr};
 use kernel::sync::Arc;
 
 use super::bindings::{self, scsi_cmnd, scsi_device, Scsi_Host};
@@ -222,7 +222,7 @@ impl<T: HostOps> Template<T> {
         // SAFETY: Numbers, and pointers that may be null.
         let mut t: bindings::scsi_host_template = unsafe { mem::zeroed() };
         t.module = T::Module::THIS_MODULE.as_ptr();
-        t.name = T::NAME.as_ptr().cast();
+        t.name = as_char_ptr_in_const_context(T::NAME);
         t.cmd_size = mem::size_of::<cmnd::Private>() as u32;
         t.queuecommand = Some(Self::queuecommand);
         t.init_cmd_priv = Some(Self::init_cmd_priv);

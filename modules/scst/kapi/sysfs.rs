@@ -9,14 +9,13 @@
 //! readers and writers that are inside. So it must not be dropped by a writer of one of its own files, nor with a lock
 //! held that its own files' readers or writers wait for.
 
-use core::ffi::c_void;
 use core::fmt::{self, Write};
 use core::ptr::{self, NonNull};
 
 use kernel::bindings as c;
 use kernel::error::to_result;
 use kernel::prelude::*;
-use kernel::str::{CStr, CString};
+use kernel::str::{as_char_ptr_in_const_context, CStr, CString};
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use kernel::sync::Arc;
 
@@ -84,7 +83,7 @@ impl Attr {
     /// An attribute `name` with file mode `mode` (0444, 0644 or 0200).
     pub const fn new(name: &'static CStr, mode: u16, id: u16) -> Self {
         let mut attr: c::attribute = pin_init::zeroed();
-        attr.name = name.as_ptr().cast();
+        attr.name = as_char_ptr_in_const_context(name);
         attr.mode = mode;
         Self { attr, id }
     }
@@ -212,7 +211,7 @@ impl Dir {
         // SAFETY: The kobject is zeroed and not yet known to anybody; `KTYPE` is static; the name is copied.
         let ret = unsafe {
             c::kobject_init(kobj, &KTYPE.0);
-            c::kobject_add(kobj, parent, c"%s".as_ptr().cast(), name.as_ptr().cast::<c_void>())
+            c::kobject_add(kobj, parent, c"%s".as_char_ptr(), name.as_char_ptr())
         };
         // INVARIANT: From here on the reference that `kobject_init` made is ours, and `drop` gives it back.
         let dir = Self { node, sections };
@@ -246,7 +245,7 @@ impl Dir {
     fn contains(&self, name: &CStr) -> bool {
         // SAFETY: The kobject is registered, so it has a directory; the entry's reference is given back.
         unsafe {
-            let entry = c::kernfs_find_and_get_ns((*self.kobj()).sd, name.as_ptr().cast(), ptr::null());
+            let entry = c::kernfs_find_and_get_ns((*self.kobj()).sd, name.as_char_ptr(), ptr::null());
             c::kernfs_put(entry);
             !entry.is_null()
         }
@@ -259,28 +258,28 @@ impl Dir {
     /// Makes `name` in here a link to `target`.
     pub fn link(&self, name: &CStr, target: &Dir) -> Result {
         // SAFETY: Both kobjects are registered by the type's invariant.
-        to_result(unsafe { c::sysfs_create_link(self.kobj(), target.kobj(), name.as_ptr().cast()) })
+        to_result(unsafe { c::sysfs_create_link(self.kobj(), target.kobj(), name.as_char_ptr()) })
     }
 
     /// Makes `name` in here a link to a device of the driver model.
     pub fn link_device(&self, name: &CStr, device: &kernel::device::Device) -> Result {
         // SAFETY: Our kobject is registered; the device's lives as long as the reference to it.
         to_result(unsafe {
-            c::sysfs_create_link(self.kobj(), &raw mut (*super::device::raw(device)).kobj, name.as_ptr().cast())
+            c::sysfs_create_link(self.kobj(), &raw mut (*super::device::raw(device)).kobj, name.as_char_ptr())
         })
     }
 
     /// Removes a link, if it is there.
     pub fn unlink(&self, name: &CStr) {
         // SAFETY: Our kobject is registered; removing a name that does not exist does nothing.
-        unsafe { c::sysfs_remove_link(self.kobj(), name.as_ptr().cast()) };
+        unsafe { c::sysfs_remove_link(self.kobj(), name.as_char_ptr()) };
     }
 
     /// Adds a read-only file `name` whose content is its name. To be dropped before the directory is.
     pub fn add_name_file(&self, name: &CStr) -> Result<NameFile> {
         let name = CString::try_from_fmt(fmt!("{}", name.to_str()?))?;
         let mut attr = KBox::new(pin_init::zeroed::<c::attribute>(), GFP_KERNEL)?;
-        attr.name = name.as_ptr().cast();
+        attr.name = name.as_char_ptr();
         attr.mode = 0o444;
         // SAFETY: The attribute is ours and not yet in use; the kobject is registered. The name and the attribute live
         // in the returned value, which removes the file when it goes.

@@ -44,7 +44,7 @@ impl WorkQueue {
         let flags = c::wq_flags_WQ_MEM_RECLAIM | c::wq_flags_WQ_UNBOUND;
         // SAFETY: The format takes one string, which is copied.
         let wq = unsafe {
-            c::alloc_workqueue_noprof(c"%s".as_ptr().cast(), flags, max_active as i32, name.as_ptr())
+            c::alloc_workqueue_noprof(c"%s".as_char_ptr(), flags, max_active as i32, name.as_char_ptr())
         };
         // INVARIANT: Just made.
         NonNull::new(wq).map(Self).ok_or(ENOMEM)

@@ -11,7 +11,7 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One program to be run inside a tools tree, with every path that it may see.
 ///
-/// The tree is mounted read-only; `/tmp`, `/run` and `/dev` are fresh, the environment is empty but for what
+/// The tree is mounted read-only; `/tmp`, `/var/tmp`, `/run` and `/dev` are fresh, the environment is empty but for what
 /// [`TreeCommand::env`] adds, and there is no network unless [`TreeCommand::network`] asks for it.
 #[derive(Debug, Clone)]
 pub(crate) struct TreeCommand {
@@ -132,7 +132,13 @@ impl TreeCommand {
         for dir in ["bin", "sbin", "lib", "lib64"] {
             push(&["--symlink".as_ref(), format!("usr/{dir}").as_ref(), format!("/{dir}").as_ref()]);
         }
-        push(&["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"].map(OsStr::new));
+        push(
+            &[
+                "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs",
+                "/var/tmp",
+            ]
+            .map(OsStr::new),
+        );
         for bind in &self.binds {
             push(&[bind.option.as_ref(), bind.host.as_os_str(), bind.inside.as_os_str()]);
         }

@@ -88,14 +88,17 @@ impl Step {
 
     /// Says something that a user should see whether or not they watch.
     pub(crate) fn say(&self, text: &str) {
-        let line = format!("{:>9}: {text}", self.name);
+        self.say_raw(&format!("{:>9}: {text}", self.name));
+    }
+
+    fn say_raw(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
         }
     }
 
-    /// Runs a program of the tools tree, its output in the log; an error shows the log's end.
+    /// Runs a program of the tools tree, its output in the log; if it fails, the log's end is shown.
     pub(crate) fn run(&self, command: &TreeCommand) -> miette::Result<()> {
         let mut argv = command.argv().into_iter();
         let sandbox = argv.next().expect("an argument vector starts with the program");
@@ -149,15 +152,12 @@ impl Step {
             .wrap_err_with(|| format!("cannot write {}", self.log.display()))
     }
 
-    /// An error that carries the end of the log and says where the rest of it is.
+    /// Prints the end of the log as it is and makes an error that says where the rest is.
     pub(crate) fn failure(&self, message: &str) -> miette::Report {
         let log = fs::read(&self.log).unwrap_or_default();
-        miette::miette!(
-            help = format!("the whole log is {}", self.log.display()),
-            "{}: {message}; the log ends with\n{}",
-            self.name,
-            last_lines(&String::from_utf8_lossy(&log), LOG_END_LINES)
-        )
+        self.say("the log ends with");
+        self.say_raw(&last_lines(&String::from_utf8_lossy(&log), LOG_END_LINES));
+        miette::miette!(help = format!("the whole log is {}", self.log.display()), "{}: {message}", self.name)
     }
 
     fn show_progress(&self, spoke: &mut Instant) {

@@ -100,7 +100,7 @@ fn vendor(ctx: &Ctx, step: &Step) -> miette::Result<PathBuf> {
     let aside = files::partial(&dir);
     files::fresh_dir(&aside)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&ctx.root).args(["vendor", "--quiet", "--locked", "--versioned-dirs"]);
+    cargo.current_dir(&ctx.root).args(["vendor", "--locked", "--versioned-dirs"]);
     if ctx.offline {
         cargo.arg("--offline");
     }

@@ -106,8 +106,6 @@ impl<T: HostOps> Host<T> {
             // Until INQUIRY has told the SCSI level, LUNs 1 to 7 would go into reserved bits of the CDB.
             (*raw).set_no_scsi2_lun_in_cdb(1);
             (*raw).max_cmd_len = 32;
-            // The midlayer would write the LUN into reserved bits of the first INQUIRY of a target without LUN 0.
-            (*raw).set_no_scsi2_lun_in_cdb(1);
             (*raw).nr_hw_queues = kernel::cpu::nr_cpu_ids();
             bindings::scst_helper_add_host(raw, super::device::raw(parent))
         };

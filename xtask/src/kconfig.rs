@@ -130,7 +130,7 @@ mod tests {
         Fragment { name: name.into(), text: text.into() }
     }
 
-    const CONFIG: &str = "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_LOG=\"x\"\n";
+    const CONFIG: &str = "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_LOG=\"x\"\nCONFIG_LOCKED=y\n";
 
     #[test]
     fn a_dropped_option_is_found_with_its_place() {
@@ -164,13 +164,13 @@ mod tests {
     #[test]
     fn the_message_names_the_unmet_dependency() {
         let dir = tempfile::tempdir().unwrap();
-        let text = "config RUST\n\tbool \"Rust\"\n\tdepends on A && HAVE_RUST\n\tdepends on !B\n";
+        let text = "config RUST\n\tbool \"Rust\"\n\tdepends on A && HAVE_RUST\n\tdepends on !LOCKED\n";
         std::fs::write(dir.path().join("Kconfig"), text).unwrap();
         let found = missing(&[fragment("rust.config", "CONFIG_RUST=y\nCONFIG_NONE=y\n")], CONFIG);
         let told = explain(&found, CONFIG, dir.path()).to_string();
         assert!(told.contains("rust.config:1: CONFIG_RUST=y"), "{told}");
         assert!(told.contains("unmet: depends on HAVE_RUST   (CONFIG_HAVE_RUST=n)"), "{told}");
-        assert!(told.contains("unmet: depends on !B   (CONFIG_B=m)"), "{told}");
+        assert!(told.contains("unmet: depends on !LOCKED   (CONFIG_LOCKED=y)"), "{told}");
         assert!(told.contains("defined in Kconfig:1"), "{told}");
         assert!(
             told.contains("rust.config:2: CONFIG_NONE=y\n    this kernel has no option CONFIG_NONE"),

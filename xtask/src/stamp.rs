@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use miette::{IntoDiagnostic as _, WrapErr as _};
 use serde::{Deserialize, Serialize};
@@ -223,14 +224,15 @@ impl StampFile {
         inputs: &Inputs,
         outputs: &[PathBuf],
         reason: &Reason,
-        took: std::time::Duration,
+        started: Instant,
     ) -> miette::Result<Stamp> {
         let observe = |path: &PathBuf| Ok((path.clone(), observe(&self.outputs.join(path))?));
+        let outputs = outputs.iter().map(observe).collect::<miette::Result<_>>()?;
         let stamp = Stamp {
             inputs: inputs.0.clone(),
-            outputs: outputs.iter().map(observe).collect::<miette::Result<_>>()?,
+            outputs,
             reason: reason.to_string(),
-            took_ms: took.as_millis().try_into().unwrap_or(u64::MAX),
+            took_ms: started.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
         };
         files::write(&self.path, serde_json::to_vec_pretty(&stamp).into_diagnostic()?)?;
         Ok(stamp)
@@ -278,8 +280,6 @@ fn check_output(path: &Path, recorded: &Output) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     struct Place {
@@ -297,7 +297,7 @@ mod tests {
         inputs.value("epoch", "1");
         inputs.file("in.rs", &dir.path().join("in.rs")).unwrap();
         let stamp = StampFile::new(dir.path().join("stamp.json"), dir.path());
-        stamp.record(&inputs, &["out.ko".into()], &Reason::NeverFinished, Duration::ZERO).unwrap();
+        stamp.record(&inputs, &["out.ko".into()], &Reason::NeverFinished, Instant::now()).unwrap();
         Place { dir, stamp, inputs }
     }
 
@@ -373,7 +373,7 @@ mod tests {
     fn what_a_stage_did_not_leave_cannot_be_recorded() {
         let place = finished();
         let missing =
-            place.stamp.record(&place.inputs, &["nothing".into()], &Reason::NeverFinished, Duration::ZERO);
+            place.stamp.record(&place.inputs, &["nothing".into()], &Reason::NeverFinished, Instant::now());
         assert!(missing.is_err());
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn stage(
     let step = Step::start(ctx, name, &reason)?;
     stamp.invalidate()?;
     let outputs = work(&step)?;
-    let stamp = stamp.record(inputs, &outputs, &reason, step.started.elapsed())?;
+    let stamp = stamp.record(inputs, &outputs, &reason, step.started)?;
     step.finish();
     Ok(stamp)
 }

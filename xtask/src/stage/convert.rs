@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::image::Image;
+use super::image::{clamp_times, Image};
 use super::tools::ToolsTree;
 use crate::cli::ImageType;
 use crate::ctx::Ctx;
@@ -109,7 +109,9 @@ impl Maker<'_> {
             ["-V", "SCST_APPLIANCE", "-partition_offset", "16", "-append_partition", "2", "0xef", "efi.img"];
         let boot =
             ["-e", "--interval:appended_partition_2:all::", "-no-emul-boot", "-o", "appliance.iso", "empty"];
-        files::make_dir(&self.work.join("empty"))?;
+        let empty = self.work.join("empty");
+        files::make_dir(&empty)?;
+        clamp_times(&empty, self.sources.source_date_epoch)?;
         let xorriso = self.command("xorriso").args(["-as", "mkisofs"]);
         self.step.run(&xorriso.args(layout).args(["-appended_part_as_gpt"]).args(boot))
     }

@@ -164,6 +164,11 @@ impl Maker<'_> {
                 "--dry-run=no",
                 "--definitions=/work/definitions",
             ])
+            // mke2fs takes the last -E, so repart's own wishes are repeated beside the seed that it leaves to chance.
+            .env(
+                "SYSTEMD_REPART_MKFS_OPTIONS_EXT4",
+                format!("-E nodiscard,lazy_itable_init=1,hash_seed={}", uuid("ext4")),
+            )
             .arg(format!("--sector-size={SECTOR_BYTES}"))
             .arg(format!("--seed={}", uuid(&format!("disk of {}", self.board.name()))));
         self.step.run(&repart.arg("/work/disk.img"))
@@ -190,7 +195,7 @@ fn uuid(text: &str) -> String {
 }
 
 /// Sets the times of everything below `dir`, and of `dir` itself, to `epoch`.
-fn clamp_times(dir: &Path, epoch: u64) -> miette::Result<()> {
+pub(super) fn clamp_times(dir: &Path, epoch: u64) -> miette::Result<()> {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(epoch);
     let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
     let clamp = |path: &Path| {

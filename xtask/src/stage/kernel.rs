@@ -116,6 +116,8 @@ struct Maker {
     ccache: PathBuf,
     jobs: usize,
     epoch: u64,
+    /// The same as a date, which `uname -v` shows.
+    timestamp: String,
     llvm: u32,
 }
 
@@ -134,7 +136,7 @@ impl Maker {
             .env("CCACHE_BASEDIR", "/build")
             .env("KBUILD_BUILD_USER", "scst")
             .env("KBUILD_BUILD_HOST", "appliance")
-            .env("KBUILD_BUILD_TIMESTAMP", format!("@{}", self.epoch))
+            .env("KBUILD_BUILD_TIMESTAMP", &self.timestamp)
             .env("KBUILD_BUILD_VERSION", "1")
             .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
     }
@@ -196,7 +198,7 @@ pub(crate) fn build(
     let flavor = request.flavor;
     let fragments = fragments(ctx, request)?;
     let dir = ctx.target.join("kernel").join(folder(request, &fragments));
-    let maker = maker(ctx, sources, source, &dir.join("build"));
+    let maker = maker(ctx, sources, tools, source, &dir.join("build"))?;
     let mut inputs = Inputs::new();
     for fragment in &fragments {
         inputs.text(fragment.name(), fragment.text());
@@ -236,7 +238,7 @@ impl Editor {
         let build = ctx.target.join("kernel").join("menuconfig.partial");
         files::fresh_dir(&build)?;
         files::make_dir(&ctx.ccache())?;
-        let maker = maker(ctx, sources, source, &build);
+        let maker = maker(ctx, sources, tools, source, &build)?;
         configure(step, tools, &maker, &fragments(ctx, request)?)?;
         Ok(Self { maker })
     }
@@ -252,15 +254,24 @@ impl Editor {
     }
 }
 
-fn maker(ctx: &Ctx, sources: &Sources, source: &Source, build: &Path) -> Maker {
-    Maker {
+fn maker(
+    ctx: &Ctx,
+    sources: &Sources,
+    tools: &ToolsTree,
+    source: &Source,
+    build: &Path,
+) -> miette::Result<Maker> {
+    let epoch = format!("--date=@{}", sources.source_date_epoch);
+    let date = step::host_output(&mut tools.command("date").args(["--utc", &epoch]).to_command())?;
+    Ok(Maker {
         source: source.dir().to_owned(),
         build: build.to_owned(),
         ccache: ctx.ccache(),
         jobs: ctx.jobs,
         epoch: sources.source_date_epoch,
+        timestamp: date.trim().to_owned(),
         llvm: sources.kernel.llvm,
-    }
+    })
 }
 
 /// Boards that add nothing share one folder; a board with fragments has one named after their content.

@@ -159,10 +159,10 @@ impl Agent {
     }
 }
 
-/// A script without a first line that names its interpreter gets the guest's shell.
+/// A script without a first line that names its interpreter gets the guest's shell, as a person who logs in has it.
 fn runnable(program: &[u8]) -> Vec<u8> {
     let names_itself = program.starts_with(b"#!") || program.starts_with(b"\x7fELF");
-    let first: &[u8] = if names_itself { b"" } else { b"#!/bin/sh\n" };
+    let first: &[u8] = if names_itself { b"" } else { b"#!/bin/sh -l\n" };
     [first, program].concat()
 }
 
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_script_gets_the_shell_and_a_program_stays_as_it_is() {
-        assert_eq!(runnable(b"true"), b"#!/bin/sh\ntrue");
+        assert_eq!(runnable(b"true"), b"#!/bin/sh -l\ntrue");
         assert_eq!(runnable(b"#!/usr/bin/perl\n"), b"#!/usr/bin/perl\n");
         assert_eq!(runnable(b"\x7fELF.."), b"\x7fELF..");
     }

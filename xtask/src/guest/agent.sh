@@ -35,7 +35,8 @@ port() {
 	exit 1
 }
 
-# Lays the packages' read-only disk under the guest's own directories, which win where both have a file.
+# Joins the packages' read-only disk with the guest's own directories. Where both have a file, the package's program
+# wins over busybox's small one of the same name, and the guest's configuration over the package's.
 packages() {
 	[ -f "$home/with-packages" ] || return 0
 	disk=
@@ -54,8 +55,10 @@ packages() {
 			continue
 		fi
 		mkdir -p "$directory" "/run/xtask$directory/upper" "/run/xtask$directory/work"
+		layers=$directory:$below
+		[ "$directory" = /usr ] && layers=$below:$directory
 		mount -t overlay -o \
-			"lowerdir=$directory:$below,upperdir=/run/xtask$directory/upper,workdir=/run/xtask$directory/work" \
+			"lowerdir=$layers,upperdir=/run/xtask$directory/upper,workdir=/run/xtask$directory/work" \
 			overlay "$directory" || return 1
 	done
 	[ -e /lib64 ] || ln -s usr/lib64 /lib64

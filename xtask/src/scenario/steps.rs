@@ -204,7 +204,8 @@ fn look(what: &str, text: &str, expect: &[Regex], reject: &[Regex]) -> Result<()
     }
     for pattern in reject {
         if let Some(line) = lines.iter().find(|line| pattern.is_match(line)) {
-            return Err(Verdict::Fail(format!("{what} has a line that matches `{pattern}`: {line}")));
+            let why = format!("{what} has a line that matches `{pattern}`: {line}; {}", shown(text));
+            return Err(Verdict::Fail(why));
         }
     }
     Ok(())

@@ -31,9 +31,15 @@ impl<S: Store> Disk<S> {
     /// Answers a command, or refuses it.
     pub(crate) fn answer(&self, cmd: &Command<Admitted>, command: Cdb) -> Outcome {
         match command {
-            Cdb::TestUnitReady | Cdb::SendDiagnostic { .. } | Cdb::PreventAllow { .. } => Outcome::Good(0),
+            Cdb::TestUnitReady | Cdb::SendDiagnostic { .. } | Cdb::PreventAllow { .. } => {
+                Outcome::Good(0)
+            }
             Cdb::RequestSense { desc, alloc_len } => no_sense(cmd, desc, alloc_len),
-            Cdb::Inquiry { evpd, page, alloc_len } => self.inquiry(cmd, evpd.then_some(page), alloc_len),
+            Cdb::Inquiry {
+                evpd,
+                page,
+                alloc_len,
+            } => self.inquiry(cmd, evpd.then_some(page), alloc_len),
             Cdb::ReadCapacity10 => self.read_capacity_10(cmd),
             Cdb::ReadCapacity16 { alloc_len } => self.read_capacity_16(cmd, alloc_len),
             Cdb::ModeSense(request) => self.mode_sense(cmd, &request),
@@ -52,9 +58,15 @@ impl<S: Store> Disk<S> {
         }
     }
 
-    fn write_inquiry(&self, cmd: &Command<Admitted>, page: Option<u8>, out: &mut [u8]) -> Result<usize, Sense> {
+    fn write_inquiry(
+        &self,
+        cmd: &Command<Admitted>,
+        page: Option<u8>,
+        out: &mut [u8],
+    ) -> Result<usize, Sense> {
         let port = cmd.nexus().port();
-        let versions = [&port.phys_transport_version, &port.scsi_transport_version].map(|v| v.load(Relaxed) as u16);
+        let versions = [&port.phys_transport_version, &port.scsi_transport_version]
+            .map(|v| v.load(Relaxed) as u16);
         let names = self.identity.lock();
         let identity = Identity {
             device_type: DeviceType::Disk,
@@ -81,8 +93,14 @@ impl<S: Store> Disk<S> {
             },
         };
         let block = self.block_pages();
-        let Some(page) = page else { return Ok(inquiry::standard(&identity, out)) };
-        let pages = Pages { identity: &identity, volatile_cache: !self.nv_cache, block: Some(&block) };
+        let Some(page) = page else {
+            return Ok(inquiry::standard(&identity, out));
+        };
+        let pages = Pages {
+            identity: &identity,
+            volatile_cache: !self.nv_cache,
+            block: Some(&block),
+        };
         inquiry::vpd(page, &pages, out)
     }
 
@@ -100,7 +118,11 @@ impl<S: Store> Disk<S> {
                 wsnz: false,
                 unmap: None,
             },
-            rotation_rate: if self.rotational { ROTATION_RATE } else { NON_ROTATING },
+            rotation_rate: if self.rotational {
+                ROTATION_RATE
+            } else {
+                NON_ROTATING
+            },
             provisioning: None,
         }
     }
@@ -118,7 +140,11 @@ impl<S: Store> Disk<S> {
     }
 
     /// Lets `f` see the disk as MODE SENSE and MODE SELECT do.
-    fn with_mode_device<R>(&self, cmd: &Command<Admitted>, f: impl FnOnce(&ModeDevice<'_>) -> R) -> R {
+    fn with_mode_device<R>(
+        &self,
+        cmd: &Command<Admitted>,
+        f: impl FnOnce(&ModeDevice<'_>) -> R,
+    ) -> R {
         let current = self.mode.get();
         f(&ModeDevice {
             device_type: DeviceType::Disk,
@@ -134,7 +160,9 @@ impl<S: Store> Disk<S> {
 
     fn mode_sense(&self, cmd: &Command<Admitted>, request: &ModeSense) -> Outcome {
         let mut buf = [0; MODE_MAX];
-        let result = self.with_mode_device(cmd, |d| mode::sense(request, d, cut(&mut buf, request.alloc_len)));
+        let result = self.with_mode_device(cmd, |d| {
+            mode::sense(request, d, cut(&mut buf, request.alloc_len))
+        });
         match result {
             Ok(n) => cmd.respond(buf.get(..n).unwrap_or(&[])),
             Err(sense) => sense.into(),
@@ -145,18 +173,27 @@ impl<S: Store> Disk<S> {
     pub(crate) fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
         match self.select(&cmd, request) {
             Err(sense) => cmd.finish(sense.into()),
-            Ok((before, after)) if before.wce && !after.wce => self.flush(cmd, self.whole(), Answer::Afterwards),
+            Ok((before, after)) if before.wce && !after.wce => {
+                self.flush(cmd, self.whole(), Answer::Afterwards)
+            }
             Ok(_) => finish(cmd, Ok(())),
         }
     }
 
     /// Sets what a parameter list asks for. Returns what was, and what is.
-    fn select(&self, cmd: &Command<Admitted>, request: &ModeSelect) -> Result<(ModeState, ModeState), Sense> {
+    fn select(
+        &self,
+        cmd: &Command<Admitted>,
+        request: &ModeSelect,
+    ) -> Result<(ModeState, ModeState), Sense> {
         let mut buf = [0; MODE_MAX];
-        let n = cmd.cmnd().copy_from_buffer(0, cut(&mut buf, request.list_len));
+        let n = cmd
+            .cmnd()
+            .copy_from_buffer(0, cut(&mut buf, request.list_len));
         let list = buf.get(..n).unwrap_or(&[]);
         let _one_at_a_time = self.identity.lock();
-        let (before, after) = self.with_mode_device(cmd, |d| Ok((*d.current, mode::select(request, list, d)?)))?;
+        let (before, after) =
+            self.with_mode_device(cmd, |d| Ok((*d.current, mode::select(request, list, d)?)))?;
         self.mode.set(&after);
         Ok((before, after))
     }

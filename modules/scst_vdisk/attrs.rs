@@ -196,9 +196,9 @@ static NULLIO: &[Attr] = &[
 /// The files of a disk of `kind`.
 pub(crate) fn of(kind: Kind) -> &'static [Attr] {
     match kind {
-        Kind::FileIo => FILEIO,
-        Kind::BlockIo => BLOCKIO,
-        Kind::NullIo => NULLIO,
+        Kind::File => FILEIO,
+        Kind::Block => BLOCKIO,
+        Kind::Null => NULLIO,
     }
 }
 
@@ -213,7 +213,11 @@ impl<S: Store> Attributes for Disk<S> {
             NaaId => names().naa.show(page),
             NvCache => flag(self.nv_cache, false, page),
             OptTransLen => {
-                number(self.opt_trans_len.load(Relaxed).into(), self.opt_trans_len_set.load(Relaxed), page);
+                number(
+                    self.opt_trans_len.load(Relaxed).into(),
+                    self.opt_trans_len_set.load(Relaxed),
+                    page,
+                );
             }
             ProdId => names().product.show(page),
             ProdRevLvl => names().revision.show(page),
@@ -222,7 +226,11 @@ impl<S: Store> Attributes for Disk<S> {
             Removable => flag(self.removable, false, page),
             Rotational => flag(self.rotational, true, page),
             ScsiDeviceName => names().scsi_device_name.show(page),
-            Size => number(self.size(), self.kind != Kind::NullIo || self.size() != NULLIO_SIZE, page),
+            Size => number(
+                self.size(),
+                self.kind != Kind::Null || self.size() != NULLIO_SIZE,
+                page,
+            ),
             SizeMb => number(self.size() >> 20, false, page),
             T10DevId => names().t10_dev_id.show(page),
             T10VendId => names().vendor.show(page),
@@ -298,7 +306,9 @@ impl<S: Store> Disk<S> {
 
     /// Gives the disk another size: not more than its store has.
     fn set_size(&self, bytes: u64) -> Result {
-        if !self.is_whole_blocks(bytes) || self.store.size().is_some_and(|there_are| bytes > there_are) {
+        if !self.is_whole_blocks(bytes)
+            || self.store.size().is_some_and(|there_are| bytes > there_are)
+        {
             return Err(EINVAL);
         }
         self.resize(bytes)
@@ -328,7 +338,10 @@ fn set_binary(binary: &mut Binary, text: &str, valid: fn(&Binary) -> bool) -> Re
 }
 
 fn number(value: u64, key: bool, page: &mut Page<'_>) {
-    page.print(format_args!("{value}\n{}", if key { "[key]\n" } else { "" }));
+    page.print(format_args!(
+        "{value}\n{}",
+        if key { "[key]\n" } else { "" }
+    ));
 }
 
 /// A flag, with the key where it is not as by default.

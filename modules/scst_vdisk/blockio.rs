@@ -27,11 +27,25 @@ pub(crate) struct BlockIo {
 impl BlockIo {
     /// Serves `device`; commands that have to wait run up to `threads` at once.
     pub(crate) fn new(device: BlockDevice, queue_name: &CStr, threads: u32) -> Result<Self> {
-        Ok(Self { queue: WorkQueue::new(queue_name, threads)?, device: Arc::new(device, GFP_KERNEL)? })
+        Ok(Self {
+            queue: WorkQueue::new(queue_name, threads)?,
+            device: Arc::new(device, GFP_KERNEL)?,
+        })
     }
 
-    fn run<P: Send + 'static>(&self, cmd: Command<Admitted>, errand: P, f: fn(Job<(Arc<BlockDevice>, P)>)) {
-        self.queue.run(Job { cmd, errand: (self.device.clone(), errand) }, f);
+    fn run<P: Send + 'static>(
+        &self,
+        cmd: Command<Admitted>,
+        errand: P,
+        f: fn(Job<(Arc<BlockDevice>, P)>),
+    ) {
+        self.queue.run(
+            Job {
+                cmd,
+                errand: (self.device.clone(), errand),
+            },
+            f,
+        );
     }
 }
 
@@ -60,10 +74,17 @@ impl Store for BlockIo {
     }
 
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
-        self.run(cmd, (range, check, write), |Job { cmd, errand: (device, (range, check, write)) }| {
-            let result = verify(&device, &cmd, range, check, write);
-            finish(cmd, result);
-        });
+        self.run(
+            cmd,
+            (range, check, write),
+            |Job {
+                 cmd,
+                 errand: (device, (range, check, write)),
+             }| {
+                let result = verify(&device, &cmd, range, check, write);
+                finish(cmd, result);
+            },
+        );
     }
 
     fn sync(&self) -> Result {
@@ -75,13 +96,20 @@ impl BlockIo {
     /// The way for commands whose buffers the device cannot take.
     #[cold]
     fn transfer_by_copy(&self, cmd: Command<Admitted>, io: bdev::BlockIo) {
-        self.run(cmd, io, |Job { cmd, errand: (device, io) }| {
-            let result = device.transfer_by_copy(cmd.cmnd(), io);
-            match io.way {
-                Transfer::Read => read_done(cmd, result),
-                Transfer::Write => write_done(cmd, result),
-            }
-        });
+        self.run(
+            cmd,
+            io,
+            |Job {
+                 cmd,
+                 errand: (device, io),
+             }| {
+                let result = device.transfer_by_copy(cmd.cmnd(), io);
+                match io.way {
+                    Transfer::Read => read_done(cmd, result),
+                    Transfer::Write => write_done(cmd, result),
+                }
+            },
+        );
     }
 }
 
@@ -114,11 +142,21 @@ fn verify(
 ) -> Result<(), Outcome> {
     let block_size = device.logical_block_size();
     let before = if write {
-        let io = block_io(cmd, Io { way: Transfer::Write, range, durable: true }, block_size);
+        let io = block_io(
+            cmd,
+            Io {
+                way: Transfer::Write,
+                range,
+                durable: true,
+            },
+            block_size,
+        );
         device.transfer_by_copy(cmd.cmnd(), io)
     } else {
         device.sync()
     };
     before.map_err(|e| failed(Transfer::Write, e))?;
-    read_back(cmd.cmnd(), range, check, block_size, |offset, piece| device.read_at(offset, piece))
+    read_back(cmd.cmnd(), range, check, block_size, |offset, piece| {
+        device.read_at(offset, piece)
+    })
 }

@@ -81,7 +81,13 @@ impl<S: Store> Disk<S> {
         store: S,
         serials: &Arc<Serials>,
     ) -> Result<impl PinInit<Self, Error>> {
-        let New { mut params, size, physical_block_size, opt_trans_len, volatile } = new;
+        let New {
+            mut params,
+            size,
+            physical_block_size,
+            opt_trans_len,
+            volatile,
+        } = new;
         let nv_cache = params.nv_cache || !volatile;
         let default_mode = ModeState::new(!params.write_through && !nv_cache, params.tst);
         let identity = Identity::new(kind, request, params.t10_dev_id.as_ref(), serials)?;
@@ -126,7 +132,10 @@ impl<S: Store> Disk<S> {
 
     /// All of the medium.
     pub(crate) fn whole(&self) -> ByteRange {
-        ByteRange { offset: 0, len: self.size() }
+        ByteRange {
+            offset: 0,
+            len: self.size(),
+        }
     }
 
     /// Gives the medium another size, and tells the initiators if it is one. With no lock held.
@@ -163,7 +172,10 @@ impl<S: Store> Disk<S> {
 
 /// log2 of the logical blocks in a physical one.
 fn exponent(physical: u32, block_shift: u32) -> u8 {
-    let exponent = physical.checked_ilog2().unwrap_or(0).saturating_sub(block_shift);
+    let exponent = physical
+        .checked_ilog2()
+        .unwrap_or(0)
+        .saturating_sub(block_shift);
     u8::try_from(exponent.min(15)).unwrap_or(0)
 }
 
@@ -194,7 +206,11 @@ impl<S: Store> DeviceOps for Disk<S> {
 
     fn detached(&self) {
         if let Err(e) = self.store.sync() {
-            pr_err!("{}: flushing what was acknowledged has failed: {}\n", self.name(), e.to_errno());
+            pr_err!(
+                "{}: flushing what was acknowledged has failed: {}\n",
+                self.name(),
+                e.to_errno()
+            );
         }
     }
 

@@ -30,11 +30,25 @@ pub(crate) struct FileIo {
 impl FileIo {
     /// Serves `file`, up to `threads` commands at once.
     pub(crate) fn new(file: File, queue_name: &CStr, threads: u32) -> Result<Self> {
-        Ok(Self { queue: WorkQueue::new(queue_name, threads)?, file: Arc::new(file, GFP_KERNEL)? })
+        Ok(Self {
+            queue: WorkQueue::new(queue_name, threads)?,
+            file: Arc::new(file, GFP_KERNEL)?,
+        })
     }
 
-    fn run<P: Send + 'static>(&self, cmd: Command<Admitted>, errand: P, f: fn(Job<(Arc<File>, P)>)) {
-        self.queue.run(Job { cmd, errand: (self.file.clone(), errand) }, f);
+    fn run<P: Send + 'static>(
+        &self,
+        cmd: Command<Admitted>,
+        errand: P,
+        f: fn(Job<(Arc<File>, P)>),
+    ) {
+        self.queue.run(
+            Job {
+                cmd,
+                errand: (self.file.clone(), errand),
+            },
+            f,
+        );
     }
 }
 
@@ -44,31 +58,59 @@ impl Store for FileIo {
     }
 
     fn transfer(&self, cmd: Command<Admitted>, io: Io) {
-        self.run(cmd, io, |Job { cmd, errand: (file, io) }| {
-            let result = transfer(&file, cmd.cmnd(), io);
-            finish(cmd, result);
-        });
+        self.run(
+            cmd,
+            io,
+            |Job {
+                 cmd,
+                 errand: (file, io),
+             }| {
+                let result = transfer(&file, cmd.cmnd(), io);
+                finish(cmd, result);
+            },
+        );
     }
 
     fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer) {
         match answer {
-            Answer::First => self.run(cmd, range, |Job { cmd, errand: (file, range) }| {
-                finish(cmd, Ok(()));
-                if flush(&file, range).is_err() {
-                    pr_err!("a flush that was answered before has failed\n");
-                }
-            }),
-            Answer::Afterwards => self.run(cmd, range, |Job { cmd, errand: (file, range) }| {
-                finish(cmd, flush(&file, range));
-            }),
+            Answer::First => self.run(
+                cmd,
+                range,
+                |Job {
+                     cmd,
+                     errand: (file, range),
+                 }| {
+                    finish(cmd, Ok(()));
+                    if flush(&file, range).is_err() {
+                        pr_err!("a flush that was answered before has failed\n");
+                    }
+                },
+            ),
+            Answer::Afterwards => self.run(
+                cmd,
+                range,
+                |Job {
+                     cmd,
+                     errand: (file, range),
+                 }| {
+                    finish(cmd, flush(&file, range));
+                },
+            ),
         }
     }
 
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
-        self.run(cmd, (range, check, write), |Job { cmd, errand: (file, (range, check, write)) }| {
-            let result = verify(&file, cmd.cmnd(), range, check, write);
-            finish(cmd, result);
-        });
+        self.run(
+            cmd,
+            (range, check, write),
+            |Job {
+                 cmd,
+                 errand: (file, (range, check, write)),
+             }| {
+                let result = verify(&file, cmd.cmnd(), range, check, write);
+                finish(cmd, result);
+            },
+        );
     }
 
     fn sync(&self) -> Result {
@@ -78,7 +120,9 @@ impl Store for FileIo {
 
 fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
     let wanted = io.range.len.min(u64::from(cmnd.buffer_len()));
-    let moved = file.transfer(cmnd, io.way, io.range.offset, wanted).map_err(|e| failed(io.way, e))?;
+    let moved = file
+        .transfer(cmnd, io.way, io.range.offset, wanted)
+        .map_err(|e| failed(io.way, e))?;
     if moved < wanted {
         // The file has become shorter than the disk that it was.
         return Err(failed(io.way, EIO));
@@ -90,18 +134,35 @@ fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
 }
 
 fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
-    file.sync_range(range.offset, range.len).map_err(|e| failed(Transfer::Write, e))
+    file.sync_range(range.offset, range.len)
+        .map_err(|e| failed(Transfer::Write, e))
 }
 
 /// What the page cache holds could still differ from what the storage below it does; so it goes there first.
-fn verify(file: &File, cmnd: &Cmnd, range: ByteRange, check: Check, write: bool) -> Result<(), Outcome> {
+fn verify(
+    file: &File,
+    cmnd: &Cmnd,
+    range: ByteRange,
+    check: Check,
+    write: bool,
+) -> Result<(), Outcome> {
     if write {
-        transfer(file, cmnd, Io { way: Transfer::Write, range, durable: true })?;
+        transfer(
+            file,
+            cmnd,
+            Io {
+                way: Transfer::Write,
+                range,
+                durable: true,
+            },
+        )?;
     } else {
         flush(file, range)?;
     }
-    read_back(cmnd, range, check, PAGE, |offset, piece| match file.read_at(offset, piece.bytes_mut())? {
-        n if n < piece.bytes().len() => Err(EIO),
-        _ => Ok(()),
+    read_back(cmnd, range, check, PAGE, |offset, piece| {
+        match file.read_at(offset, piece.bytes_mut())? {
+            n if n < piece.bytes().len() => Err(EIO),
+            _ => Ok(()),
+        }
     })
 }

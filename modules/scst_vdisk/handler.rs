@@ -35,41 +35,41 @@ pub(crate) const NULLIO_SIZE: u64 = 5 << 39;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A file or block device, through the page cache.
-    FileIo,
+    File,
     /// A block device, below the page cache.
-    BlockIo,
+    Block,
     /// Nothing.
-    NullIo,
+    Null,
 }
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 3] = [Self::FileIo, Self::BlockIo, Self::NullIo];
+    pub(crate) const ALL: [Self; 3] = [Self::File, Self::Block, Self::Null];
 
     /// The handler's name.
     pub(crate) const fn name(self) -> &'static CStr {
         match self {
-            Self::FileIo => c"vdisk_fileio",
-            Self::BlockIo => c"vdisk_blockio",
-            Self::NullIo => c"vdisk_nullio",
+            Self::File => c"vdisk_fileio",
+            Self::Block => c"vdisk_blockio",
+            Self::Null => c"vdisk_nullio",
         }
     }
 
     /// The creation parameters, as they are listed.
     pub(crate) const fn parameters(self) -> &'static str {
         match self {
-            Self::FileIo | Self::BlockIo => {
+            Self::File | Self::Block => {
                 "blocksize, filename, nv_cache, read_only, removable, rotational, tst, t10_dev_id, write_through"
             }
-            Self::NullIo => "blocksize, read_only, removable, rotational, size, size_mb, tst, t10_dev_id",
+            Self::Null => "blocksize, read_only, removable, rotational, size, size_mb, tst, t10_dev_id",
         }
     }
 
     /// T10 vendor identification of a new device.
     pub(crate) const fn vendor(self) -> &'static str {
         match self {
-            Self::FileIo | Self::NullIo => "SCST_FIO",
-            Self::BlockIo => "SCST_BIO",
+            Self::File | Self::Null => "SCST_FIO",
+            Self::Block => "SCST_BIO",
         }
     }
 }
@@ -84,7 +84,11 @@ pub(crate) struct Vdisk {
 impl Vdisk {
     /// The handler of `kind`, whose devices run up to `threads` commands at once where they have to wait.
     pub(crate) fn new(kind: Kind, serials: Arc<Serials>, threads: u32) -> Self {
-        Self { kind, serials, threads }
+        Self {
+            kind,
+            serials,
+            threads,
+        }
     }
 
     fn fileio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
@@ -96,13 +100,15 @@ impl Vdisk {
             volatile: true,
             params,
         };
-        let store = FileIo::new(file, &*queue_name(request.name)?, self.threads)?;
+        let store = FileIo::new(file, &queue_name(request.name)?, self.threads)?;
         self.disk(request, new, store)
     }
 
     fn blockio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
         let device = BlockDevice::open(params.filename()?, params.access())?;
-        if params.block_size() < device.logical_block_size() || params.block_size() > BLOCKIO_BLOCK_MAX {
+        if params.block_size() < device.logical_block_size()
+            || params.block_size() > BLOCKIO_BLOCK_MAX
+        {
             return Err(EINVAL);
         }
         let new = disk::New {
@@ -115,7 +121,7 @@ impl Vdisk {
             volatile: device.has_write_cache(),
             params,
         };
-        let store = BlockIo::new(device, &*queue_name(request.name)?, self.threads)?;
+        let store = BlockIo::new(device, &queue_name(request.name)?, self.threads)?;
         self.disk(request, new, store)
     }
 
@@ -130,8 +136,16 @@ impl Vdisk {
         self.disk(request, new, NullIo::new())
     }
 
-    fn disk<S: Store>(&self, request: &Create<'_>, new: disk::New, store: S) -> Result<Arc<dyn DeviceOps>> {
-        let disk = Arc::pin_init(Disk::new(self.kind, request, new, store, &self.serials)?, GFP_KERNEL)?;
+    fn disk<S: Store>(
+        &self,
+        request: &Create<'_>,
+        new: disk::New,
+        store: S,
+    ) -> Result<Arc<dyn DeviceOps>> {
+        let disk = Arc::pin_init(
+            Disk::new(self.kind, request, new, store, &self.serials)?,
+            GFP_KERNEL,
+        )?;
         Ok(disk)
     }
 }
@@ -157,9 +171,9 @@ impl Handler for Vdisk {
         check_name(request.name)?;
         let params = Params::parse(self.kind, request.params.clone())?;
         match self.kind {
-            Kind::FileIo => self.fileio(request, params),
-            Kind::BlockIo => self.blockio(request, params),
-            Kind::NullIo => self.nullio(request, params),
+            Kind::File => self.fileio(request, params),
+            Kind::Block => self.blockio(request, params),
+            Kind::Null => self.nullio(request, params),
         }
     }
 }
@@ -173,5 +187,5 @@ fn check_name(name: &str) -> Result {
 }
 
 fn queue_name(device: &str) -> Result<CString> {
-    Ok(CString::try_from_fmt(fmt!("scst_{device}"))?)
+    CString::try_from_fmt(fmt!("scst_{device}"))
 }

@@ -25,7 +25,10 @@ pub(crate) struct Field<const N: usize> {
 impl<const N: usize> Field<N> {
     /// A default: as much of it as fits.
     fn default_of(text: &str) -> Self {
-        let mut field = Self { text: Text::new(), set: false };
+        let mut field = Self {
+            text: Text::new(),
+            set: false,
+        };
         field.text.push_truncated(text);
         field
     }
@@ -64,17 +67,25 @@ pub(crate) struct Binary {
 }
 
 impl Binary {
-    const NONE: Self = Self { bytes: [0; BINARY_MAX], len: 0 };
+    const NONE: Self = Self {
+        bytes: [0; BINARY_MAX],
+        len: 0,
+    };
 
     /// Reads hexadecimal digits, with or without `0x`. `EINVAL` for anything else, or for more than fit.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .unwrap_or(text);
         if digits.len() % 2 != 0 {
             return Err(EINVAL);
         }
         let mut binary = Self::NONE;
         for pair in digits.as_bytes().chunks(2) {
-            let &[high, low] = pair else { return Err(EINVAL) };
+            let &[high, low] = pair else {
+                return Err(EINVAL);
+            };
             let slot = binary.bytes.get_mut(binary.len).ok_or(EINVAL)?;
             *slot = nibble(high)? << 4 | nibble(low)?;
             binary.len = binary.len.saturating_add(1);
@@ -85,7 +96,10 @@ impl Binary {
     /// Whether this can be an NAA identifier: 8 bytes of type 2, 3 or 5, or 16 of type 6 (SPC-4 7.8.5.6).
     pub(crate) fn is_naa(&self) -> bool {
         let kind = self.bytes().first().map(|b| b >> 4);
-        matches!((self.len, kind), (0, _) | (8, Some(2 | 3 | 5)) | (16, Some(6)))
+        matches!(
+            (self.len, kind),
+            (0, _) | (8, Some(2 | 3 | 5)) | (16, Some(6))
+        )
     }
 
     /// Whether this can be an EUI-64 based identifier (SPC-4 7.8.5.5).
@@ -111,7 +125,10 @@ impl Binary {
 }
 
 fn nibble(digit: u8) -> Result<u8> {
-    char::from(digit).to_digit(16).map(|n| n as u8).ok_or(EINVAL)
+    char::from(digit)
+        .to_digit(16)
+        .map(|n| n as u8)
+        .ok_or(EINVAL)
 }
 
 /// All of it.
@@ -177,7 +194,8 @@ impl Identity {
 
     /// Sets the unit serial number. `EEXIST` where another device has it.
     pub(crate) fn set_serial(&mut self, text: &str) -> Result {
-        self.serial.change(Text::copy_of(text).map_err(|_| EINVAL)?)?;
+        self.serial
+            .change(Text::copy_of(text).map_err(|_| EINVAL)?)?;
         self.serial_set = true;
         Ok(())
     }

@@ -21,6 +21,9 @@ impl<P: Send + 'static> Carrier for Job<P> {
     }
 
     fn join(cmnd: Cmnd, (rest, errand): Self::Rest) -> Self {
-        Self { cmd: Command::join(cmnd, rest), errand }
+        Self {
+            cmd: Command::join(cmnd, rest),
+            errand,
+        }
     }
 }

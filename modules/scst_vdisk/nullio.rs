@@ -19,7 +19,9 @@ pub(crate) struct NullIo {
 impl NullIo {
     /// Reads leave the buffer as it is.
     pub(crate) fn new() -> Self {
-        Self { read_zero: Atomic::new(false) }
+        Self {
+            read_zero: Atomic::new(false),
+        }
     }
 }
 
@@ -31,7 +33,8 @@ impl Store for NullIo {
     #[inline]
     fn transfer(&self, cmd: Command<Admitted>, io: Io) {
         if io.way == Transfer::Read && self.read_zero.load(Relaxed) {
-            cmd.cmnd().zero_buffer(0, usize::try_from(io.range.len).unwrap_or(usize::MAX));
+            cmd.cmnd()
+                .zero_buffer(0, usize::try_from(io.range.len).unwrap_or(usize::MAX));
         }
         cmd.finish(Outcome::Good(io.range.len));
     }

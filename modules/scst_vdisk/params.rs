@@ -62,7 +62,11 @@ impl Params {
             let name = words.required().map_err(errno)?;
             let value = words.required().map_err(errno)?;
             words.end().map_err(errno)?;
-            let known = kind.parameters().split(", ").find(|known| mgmt::is(name, known)).ok_or(EINVAL)?;
+            let known = kind
+                .parameters()
+                .split(", ")
+                .find(|known| mgmt::is(name, known))
+                .ok_or(EINVAL)?;
             params.set(known, value)?;
         }
         params.check(kind)?;
@@ -80,7 +84,9 @@ impl Params {
             "rotational" => self.rotational = flag(value)?,
             "tst" => self.tst = u8::from(flag(value)?),
             "size" => self.size = Some(mgmt::number_to(value, SIZE_MAX).map_err(errno)?),
-            "size_mb" => self.size = Some(mgmt::number_to(value, SIZE_MAX >> 20).map_err(errno)? << 20),
+            "size_mb" => {
+                self.size = Some(mgmt::number_to(value, SIZE_MAX >> 20).map_err(errno)? << 20)
+            }
             "t10_dev_id" => self.t10_dev_id = Some(Text::copy_of(value).map_err(|_| EINVAL)?),
             _ => return Err(EINVAL),
         }
@@ -96,10 +102,13 @@ impl Params {
     }
 
     fn check(&self, kind: Kind) -> Result {
-        if kind == Kind::FileIo && self.read_only && (self.write_through || self.nv_cache) {
+        if kind == Kind::File && self.read_only && (self.write_through || self.nv_cache) {
             return Err(EINVAL);
         }
-        if self.size.is_some_and(|size| size & u64::from(self.block_size().wrapping_sub(1)) != 0) {
+        if self
+            .size
+            .is_some_and(|size| size & u64::from(self.block_size().wrapping_sub(1)) != 0)
+        {
             return Err(EINVAL);
         }
         Ok(())

@@ -15,15 +15,39 @@ use crate::store::{finish, Answer, Check, Io, Store};
 /// Whether disks carry out `op`: what [`Disk::execute`] does not refuse.
 pub(crate) fn serves(op: Op) -> bool {
     use Op::*;
-    match op {
-        Read6 | Read10 | Read12 | Read16 | Write6 | Write10 | Write12 | Write16 => true,
-        WriteAndVerify10 | WriteAndVerify12 | WriteAndVerify16 | Verify10 | Verify12 | Verify16 => true,
-        SynchronizeCache10 | SynchronizeCache16 | StartStopUnit => true,
-        TestUnitReady | RequestSense | Inquiry | ReadCapacity10 | ReadCapacity16 => true,
-        ModeSense6 | ModeSense10 | ModeSelect6 | ModeSelect10 | LogSense | LogSelect => true,
-        PreventAllow | SendDiagnostic => true,
-        _ => false,
-    }
+    let transfers = matches!(
+        op,
+        Read6 | Read10 | Read12 | Read16 | Write6 | Write10 | Write12 | Write16
+    );
+    let reaches_store = matches!(
+        op,
+        WriteAndVerify10
+            | WriteAndVerify12
+            | WriteAndVerify16
+            | Verify10
+            | Verify12
+            | Verify16
+            | SynchronizeCache10
+            | SynchronizeCache16
+            | StartStopUnit
+    );
+    let is_answered = matches!(
+        op,
+        TestUnitReady
+            | RequestSense
+            | Inquiry
+            | ReadCapacity10
+            | ReadCapacity16
+            | ModeSense6
+            | ModeSense10
+            | ModeSelect6
+            | ModeSelect10
+            | LogSense
+            | LogSelect
+            | PreventAllow
+            | SendDiagnostic
+    );
+    transfers || reaches_store || is_answered
 }
 
 impl<S: Store> Disk<S> {
@@ -32,15 +56,27 @@ impl<S: Store> Disk<S> {
     pub(crate) fn execute(&self, cmd: Command<Admitted>) {
         match cmd.decoded().command {
             Cdb::Read { lba, blocks, .. } => match self.range(lba, blocks) {
-                Ok(range) if range.len > 0 => {
-                    self.store.transfer(cmd, Io { way: Transfer::Read, range, durable: false })
-                }
+                Ok(range) if range.len > 0 => self.store.transfer(
+                    cmd,
+                    Io {
+                        way: Transfer::Read,
+                        range,
+                        durable: false,
+                    },
+                ),
                 other => nothing_to_move(cmd, other),
             },
-            Cdb::Write { lba, blocks, fua, .. } => match self.range_to_write(lba, blocks) {
-                Ok(range) if range.len > 0 => {
-                    self.store.transfer(cmd, Io { way: Transfer::Write, range, durable: self.is_durable(fua) })
-                }
+            Cdb::Write {
+                lba, blocks, fua, ..
+            } => match self.range_to_write(lba, blocks) {
+                Ok(range) if range.len > 0 => self.store.transfer(
+                    cmd,
+                    Io {
+                        way: Transfer::Write,
+                        range,
+                        durable: self.is_durable(fua),
+                    },
+                ),
                 other => nothing_to_move(cmd, other),
             },
             other => self.execute_other(cmd, other),
@@ -51,16 +87,32 @@ impl<S: Store> Disk<S> {
     #[inline(never)]
     fn execute_other(&self, cmd: Command<Admitted>, command: Cdb) {
         match command {
-            Cdb::SynchronizeCache { lba, blocks, immed } => match self.range_to_flush(lba, blocks) {
-                Ok(range) => self.flush(cmd, range, answer(immed)),
-                Err(sense) => cmd.finish(sense.into()),
-            },
-            Cdb::StartStopUnit { immed, no_flush, .. } => {
-                let range = if no_flush { ByteRange { offset: 0, len: 0 } } else { self.whole() };
+            Cdb::SynchronizeCache { lba, blocks, immed } => {
+                match self.range_to_flush(lba, blocks) {
+                    Ok(range) => self.flush(cmd, range, answer(immed)),
+                    Err(sense) => cmd.finish(sense.into()),
+                }
+            }
+            Cdb::StartStopUnit {
+                immed, no_flush, ..
+            } => {
+                let range = if no_flush {
+                    ByteRange { offset: 0, len: 0 }
+                } else {
+                    self.whole()
+                };
                 self.flush(cmd, range, answer(immed));
             }
-            Cdb::Verify { lba, blocks, compare } => self.verify(cmd, self.range(lba, blocks), check(compare), false),
-            Cdb::WriteAndVerify { lba, blocks, compare } => {
+            Cdb::Verify {
+                lba,
+                blocks,
+                compare,
+            } => self.verify(cmd, self.range(lba, blocks), check(compare), false),
+            Cdb::WriteAndVerify {
+                lba,
+                blocks,
+                compare,
+            } => {
                 self.verify(cmd, self.range_to_write(lba, blocks), check(compare), true);
             }
             Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
@@ -71,7 +123,13 @@ impl<S: Store> Disk<S> {
         }
     }
 
-    fn verify(&self, cmd: Command<Admitted>, range: Result<ByteRange, Sense>, check: Check, write: bool) {
+    fn verify(
+        &self,
+        cmd: Command<Admitted>,
+        range: Result<ByteRange, Sense>,
+        check: Check,
+        write: bool,
+    ) {
         match range {
             Ok(range) if range.len > 0 => self.store.verify(cmd, range, check, write),
             other => nothing_to_move(cmd, other),
@@ -105,7 +163,10 @@ impl<S: Store> Disk<S> {
         if blocks > 0 {
             return Ok(range);
         }
-        Ok(ByteRange { offset: range.offset, len: self.size().saturating_sub(range.offset) })
+        Ok(ByteRange {
+            offset: range.offset,
+            len: self.size().saturating_sub(range.offset),
+        })
     }
 
     /// Whether a write has to be on stable storage when it ends.

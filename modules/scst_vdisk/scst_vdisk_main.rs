@@ -51,7 +51,9 @@ struct ScstVdisk {
 impl kernel::Module for ScstVdisk {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         // Dropped on failure, which unregisters what was registered.
-        let this = Self { core: global::core()? };
+        let this = Self {
+            core: global::core()?,
+        };
         let serials = serials::Serials::new()?;
         let threads = threads(module_parameters::num_threads.value());
         for kind in Kind::ALL {

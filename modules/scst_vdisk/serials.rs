@@ -22,7 +22,10 @@ pub(crate) struct Serials {
 impl Serials {
     /// None taken.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        Arc::pin_init(pin_init!(Self { taken <- new_mutex!(RBTree::new()) }), GFP_KERNEL)
+        Arc::pin_init(
+            pin_init!(Self { taken <- new_mutex!(RBTree::new()) }),
+            GFP_KERNEL,
+        )
     }
 
     fn take(&self, key: Key) -> Result {
@@ -49,7 +52,10 @@ impl Serial {
     /// Takes `text`. `EEXIST` where another device has it.
     pub(crate) fn take(registry: &Arc<Serials>, text: Text<USN_MAX>) -> Result<Self> {
         registry.take(key(&text))?;
-        Ok(Self { registry: registry.clone(), text })
+        Ok(Self {
+            registry: registry.clone(),
+            text,
+        })
     }
 
     /// Takes `text` instead. `EEXIST` where another device has it; this one keeps what it had then.

@@ -71,7 +71,11 @@ pub(crate) trait Store: Send + Sync + 'static {
 /// Ends a command whose work was done, or failed.
 pub(crate) fn finish(cmd: Command<Admitted>, result: Result<(), Outcome>) {
     let outcome = match result {
-        Ok(()) => Outcome::Good(cmd.decoded().transfer.bytes(cmd.nexus().device().block_shift())),
+        Ok(()) => Outcome::Good(
+            cmd.decoded()
+                .transfer
+                .bytes(cmd.nexus().device().block_shift()),
+        ),
         Err(outcome) => outcome,
     };
     cmd.finish(outcome);

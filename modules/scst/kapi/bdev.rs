@@ -78,21 +78,38 @@ impl BlockDevice {
     /// Opens `path` exclusively, in the caller's own name space. `ENOTBLK` for a regular file, `EINVAL` for anything else
     /// that is no block device, `EBUSY` where somebody else holds it.
     pub fn open(path: &CStr, access: Access) -> Result<Self> {
-        let claim = KBox::new(Claim { detached_flushes: Atomic::new(0) }, GFP_KERNEL)?;
+        let claim = KBox::new(
+            Claim {
+                detached_flushes: Atomic::new(0),
+            },
+            GFP_KERNEL,
+        )?;
         let holder = (&raw const *claim).cast_mut().cast();
         // SAFETY: The path is a C string; the holder's address stays ours while the device is open.
         let file = from_err_ptr(unsafe {
-            bindings::scst_helper_bdev_file_open_excl(path.as_char_ptr(), access == Access::ReadWrite, holder)
+            bindings::scst_helper_bdev_file_open_excl(
+                path.as_char_ptr(),
+                access == Access::ReadWrite,
+                holder,
+            )
         })
         .map_err(|e| why_not_block(path, e))?;
         let file = NonNull::new(file).ok_or(ENOENT)?;
         // SAFETY: The file is an open block device.
         let (dma_mask, block_size) = unsafe {
             let bdev = c::file_bdev(file.as_ptr());
-            (bindings::scst_helper_bdev_dma_alignment(bdev), bindings::scst_helper_bdev_logical_block_size(bdev))
+            (
+                bindings::scst_helper_bdev_dma_alignment(bdev),
+                bindings::scst_helper_bdev_logical_block_size(bdev),
+            )
         };
         // INVARIANT: The reference and the claim are those that the open made.
-        Ok(Self { file, claim, dma_mask, block_mask: block_size.wrapping_sub(1) })
+        Ok(Self {
+            file,
+            claim,
+            dma_mask,
+            block_mask: block_size.wrapping_sub(1),
+        })
     }
 
     fn raw(&self) -> *mut c::block_device {
@@ -139,7 +156,12 @@ impl BlockDevice {
     ///
     /// Gives the command back where this way is closed: its segments do not fit the device's alignment, or there is no
     /// memory at hand for more of them than a command has room for. [`BlockDevice::transfer_by_copy`] is the other way.
-    pub fn submit<T: Carrier + 'static>(&self, cmd: T, io: BlockIo, done: fn(T, Result)) -> Result<(), T> {
+    pub fn submit<T: Carrier + 'static>(
+        &self,
+        cmd: T,
+        io: BlockIo,
+        done: fn(T, Result),
+    ) -> Result<(), T> {
         let (cmnd, rest) = cmd.split();
         let private = cmnd.private().as_ptr();
         // SAFETY: The private memory is the command's, which is ours; `private` stays valid until it is given back.
@@ -183,7 +205,9 @@ impl BlockDevice {
     /// to start it.
     pub fn flush_detached(&self) -> bool {
         // SAFETY: The global pool exists; the allocation does not wait.
-        let bio = unsafe { c::bio_alloc_bioset(self.raw(), 0, FLUSH, c::GFP_NOWAIT, &raw mut c::fs_bio_set) };
+        let bio = unsafe {
+            c::bio_alloc_bioset(self.raw(), 0, FLUSH, c::GFP_NOWAIT, &raw mut c::fs_bio_set)
+        };
         if bio.is_null() {
             return false;
         }
@@ -206,13 +230,27 @@ impl BlockDevice {
     /// Reads whole logical blocks. Sleeps; not from a submitter's context.
     pub fn read_at(&self, offset: u64, into: &mut Bounce) -> Result {
         // SAFETY: The buffer is `Bounce`'s own, mapped, and writable for as long as the call lasts.
-        unsafe { self.read_write(offset, into.0.as_mut_ptr(), into.0.len(), c::req_op_REQ_OP_READ) }
+        unsafe {
+            self.read_write(
+                offset,
+                into.0.as_mut_ptr(),
+                into.0.len(),
+                c::req_op_REQ_OP_READ,
+            )
+        }
     }
 
     /// Writes whole logical blocks. Sleeps; not from a submitter's context.
     fn write_at(&self, offset: u64, from: &Bounce) -> Result {
         // SAFETY: As above; a write only reads the buffer.
-        unsafe { self.read_write(offset, from.0.as_ptr().cast_mut(), from.0.len(), c::req_op_REQ_OP_WRITE) }
+        unsafe {
+            self.read_write(
+                offset,
+                from.0.as_ptr().cast_mut(),
+                from.0.len(),
+                c::req_op_REQ_OP_WRITE,
+            )
+        }
     }
 
     /// # Safety
@@ -220,7 +258,9 @@ impl BlockDevice {
     /// `data` must be `len` bytes from `kmalloc`, writable where `op` reads.
     unsafe fn read_write(&self, offset: u64, data: *mut u8, len: usize, op: c::req_op) -> Result {
         // SAFETY: By this function's contract and the type's invariant.
-        to_result(unsafe { c::bdev_rw_virt(self.raw(), offset >> SECTOR_SHIFT, data.cast(), len, op) })
+        to_result(unsafe {
+            c::bdev_rw_virt(self.raw(), offset >> SECTOR_SHIFT, data.cast(), len, op)
+        })
     }
 
     /// Moves data through a buffer of our own, piece by piece: slow, and always possible. Sleeps; not from a submitter's
@@ -228,7 +268,10 @@ impl BlockDevice {
     pub fn transfer_by_copy(&self, cmnd: &Cmnd, io: BlockIo) -> Result {
         let mut at: u32 = 0;
         while at < io.len {
-            let mut piece = Bounce::new(io.len.saturating_sub(at) as usize, self.logical_block_size())?;
+            let mut piece = Bounce::new(
+                io.len.saturating_sub(at) as usize,
+                self.logical_block_size(),
+            )?;
             let offset = io.offset.saturating_add(u64::from(at));
             match io.way {
                 Transfer::Read => {
@@ -252,19 +295,30 @@ impl BlockDevice {
     /// not possible.
     fn build(&self, bio: *mut c::bio, mut segments: Segments<'_>, io: BlockIo) -> Option<Children> {
         // SAFETY: `bio` was initialised with its table by the caller and is not submitted.
-        let mut left = u64::from(io.len).checked_sub(unsafe { self.fill(bio, INLINE_VECS, &mut segments, io, io.offset) }?)?;
+        let mut left = u64::from(io.len)
+            .checked_sub(unsafe { self.fill(bio, INLINE_VECS, &mut segments, io, io.offset) }?)?;
         let mut children = Children::none();
         while left > 0 {
             // None left: the initiator's buffer is shorter than what it asked for.
             let vecs = NonZeroU16::new(segments.size_hint().0.min(CHAINED_VECS) as u16)?.get();
-            let at = io.offset.checked_add(u64::from(io.len))?.checked_sub(left)?;
+            let at = io
+                .offset
+                .checked_add(u64::from(io.len))?
+                .checked_sub(left)?;
             // SAFETY: The global pool exists; the allocation does not wait, so it cannot wait for itself.
             let child = NonNull::new(unsafe {
-                c::bio_alloc_bioset(self.raw(), vecs, opf(io), c::GFP_NOWAIT, &raw mut c::fs_bio_set)
+                c::bio_alloc_bioset(
+                    self.raw(),
+                    vecs,
+                    opf(io),
+                    c::GFP_NOWAIT,
+                    &raw mut c::fs_bio_set,
+                )
             })?;
             children.push(child);
             // SAFETY: Just allocated with room for `vecs` segments.
-            let bytes = unsafe { self.fill(child.as_ptr(), usize::from(vecs), &mut segments, io, at) }?;
+            let bytes =
+                unsafe { self.fill(child.as_ptr(), usize::from(vecs), &mut segments, io, at) }?;
             left = left.checked_sub(bytes).filter(|_| bytes > 0)?;
         }
         children.chain_to(bio);
@@ -355,7 +409,9 @@ fn opf(io: BlockIo) -> c::blk_opf_t {
     let sync = flag(c::req_flag_bits___REQ_SYNC) | flag(c::req_flag_bits___REQ_IDLE);
     match io.way {
         Transfer::Read => c::req_op_REQ_OP_READ,
-        Transfer::Write if io.durable => c::req_op_REQ_OP_WRITE | sync | flag(c::req_flag_bits___REQ_FUA),
+        Transfer::Write if io.durable => {
+            c::req_op_REQ_OP_WRITE | sync | flag(c::req_flag_bits___REQ_FUA)
+        }
         Transfer::Write => c::req_op_REQ_OP_WRITE | sync,
     }
 }
@@ -439,7 +495,9 @@ unsafe extern "C" fn ended<T: Carrier + 'static>(bio: *mut c::bio) {
     // SAFETY: By this function's contract: `run` is a function of this very type, and a `T::Rest` is parked.
     unsafe {
         let result = to_result(c::blk_status_to_errno((*bio).bi_status));
-        let Some(private) = NonNull::new((*bio).bi_private.cast::<Private>()) else { return };
+        let Some(private) = NonNull::new((*bio).bi_private.cast::<Private>()) else {
+            return;
+        };
         c::bio_uninit(bio);
         let done = core::mem::transmute::<*const (), fn(T, Result)>((*private.as_ptr()).run);
         let (cmnd, rest) = Cmnd::unpark::<T::Rest>(private);

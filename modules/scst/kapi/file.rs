@@ -60,7 +60,8 @@ impl File {
         // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting.
         let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK) as i32;
         // SAFETY: The path is a C string.
-        let file = from_err_ptr(unsafe { c::filp_open(path.as_char_ptr(), flags, 0) }).map_err(refused)?;
+        let file =
+            from_err_ptr(unsafe { c::filp_open(path.as_char_ptr(), flags, 0) }).map_err(refused)?;
         // INVARIANT: The reference is the one that `filp_open` made.
         let file = Self(NonNull::new(file).ok_or(ENOENT)?);
         // SAFETY: The file is open.
@@ -98,14 +99,28 @@ impl File {
     }
 
     /// One batch of segments; short reads and writes are continued until the file gives no more.
-    fn batch(&self, way: Transfer, table: &[c::bio_vec], bytes: u64, at: &mut c::loff_t) -> Result<u64> {
+    fn batch(
+        &self,
+        way: Transfer,
+        table: &[c::bio_vec],
+        bytes: u64,
+        at: &mut c::loff_t,
+    ) -> Result<u64> {
         let mut iter = MaybeUninit::<c::iov_iter>::uninit();
         let source = match way {
             Transfer::Read => c::ITER_DEST,
             Transfer::Write => c::ITER_SOURCE,
         };
         // SAFETY: `table` describes pages that stay while the command is ours, which the caller borrows.
-        unsafe { c::iov_iter_bvec(iter.as_mut_ptr(), source, table.as_ptr(), table.len(), bytes as usize) };
+        unsafe {
+            c::iov_iter_bvec(
+                iter.as_mut_ptr(),
+                source,
+                table.as_ptr(),
+                table.len(),
+                bytes as usize,
+            )
+        };
         let mut moved: u64 = 0;
         while moved < bytes {
             // SAFETY: The iterator is initialised, the file open, the position ours.
@@ -131,7 +146,14 @@ impl File {
         let mut read: usize = 0;
         while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
             // SAFETY: The file is open, the rest is writable, the position ours.
-            let n = unsafe { c::kernel_read(self.0.as_ptr(), rest.as_mut_ptr().cast(), rest.len(), &mut at) };
+            let n = unsafe {
+                c::kernel_read(
+                    self.0.as_ptr(),
+                    rest.as_mut_ptr().cast(),
+                    rest.len(),
+                    &mut at,
+                )
+            };
             match usize::try_from(n) {
                 Ok(0) => break,
                 Ok(n) => read = read.saturating_add(n),
@@ -143,10 +165,14 @@ impl File {
 
     /// Brings `len` bytes from `pos` on, and what is needed to find them again, onto stable storage. Sleeps.
     pub fn sync_range(&self, pos: u64, len: u64) -> Result {
-        let Some(behind_first) = len.checked_sub(1) else { return Ok(()) };
+        let Some(behind_first) = len.checked_sub(1) else {
+            return Ok(());
+        };
         let last = pos.saturating_add(behind_first).min(i64::MAX as u64);
         // SAFETY: The file is open. Not a data-only sync: a file that has grown must be found with its new size.
-        to_result(unsafe { c::vfs_fsync_range(self.0.as_ptr(), pos.min(last) as i64, last as i64, 0) })
+        to_result(unsafe {
+            c::vfs_fsync_range(self.0.as_ptr(), pos.min(last) as i64, last as i64, 0)
+        })
     }
 
     /// Brings the whole file onto stable storage. Sleeps.

@@ -3,7 +3,7 @@
 //! Unit attentions of one I_T_L nexus (SAM-5 5.14): what the initiator has to be told before its next command runs.
 
 use kernel::prelude::*;
-use kernel::sync::atomic::{Atomic, Acquire, Relaxed, Release};
+use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
 use kernel::sync::{new_spinlock, SpinLock};
 
 use crate::proto::sense::Sense;
@@ -85,11 +85,16 @@ impl UnitAttentions {
         }
         let mut queue = self.queue.lock();
         let mut kept = [None; MAX];
-        let rest = queue.conditions.iter().flatten().filter(|s| !same(s, &sense));
+        let rest = queue
+            .conditions
+            .iter()
+            .flatten()
+            .filter(|s| !same(s, &sense));
         for (slot, s) in kept.iter_mut().zip(rest) {
             *slot = Some(*s);
         }
-        self.pending.store(i32::from(kept.iter().any(Option::is_some)), Release);
+        self.pending
+            .store(i32::from(kept.iter().any(Option::is_some)), Release);
         queue.conditions = kept;
     }
 }

@@ -88,14 +88,26 @@ pub(crate) fn finish(cmnd: Cmnd, descriptor: bool, outcome: Outcome) {
     match outcome {
         Outcome::Good(bytes) => {
             let used = u32::try_from(bytes).unwrap_or(u32::MAX).min(len);
-            cmnd.done(Completion { status: Status::Good as u8, resid: len - used, sense: &[] });
+            cmnd.done(Completion {
+                status: Status::Good as u8,
+                resid: len - used,
+                sense: &[],
+            });
         }
-        Outcome::Status(status) => cmnd.done(Completion { status: status as u8, resid: len, sense: &[] }),
+        Outcome::Status(status) => cmnd.done(Completion {
+            status: status as u8,
+            resid: len,
+            sense: &[],
+        }),
         Outcome::Check(sense) => {
             let mut buf = [0; DESCRIPTOR_MAX_LEN];
             let n = sense.write(descriptor, &mut buf);
             let sense = buf.get(..n).unwrap_or(&buf);
-            cmnd.done(Completion { status: Status::CheckCondition as u8, resid: len, sense });
+            cmnd.done(Completion {
+                status: Status::CheckCondition as u8,
+                resid: len,
+                sense,
+            });
         }
     }
 }
@@ -103,13 +115,21 @@ pub(crate) fn finish(cmnd: Cmnd, descriptor: bool, outcome: Outcome) {
 impl Command<Received> {
     /// A command that arrived over `nexus`.
     pub(crate) fn new(cmnd: Cmnd, nexus: Live<Nexus>) -> Self {
-        Self { cmnd, nexus, state: Received(()) }
+        Self {
+            cmnd,
+            nexus,
+            state: Received(()),
+        }
     }
 
     /// Understands the CDB, or ends the command with what is wrong with it.
     pub(crate) fn decode(self) -> Option<Command<Decoded>> {
         match cdb::parse_for(self.nexus.device().device_type(), self.cmnd.cdb()) {
-            Ok(decoded) => Some(Command { cmnd: self.cmnd, nexus: self.nexus, state: Decoded(decoded) }),
+            Ok(decoded) => Some(Command {
+                cmnd: self.cmnd,
+                nexus: self.nexus,
+                state: Decoded(decoded),
+            }),
             Err(sense) => {
                 self.finish(sense.into());
                 None
@@ -127,7 +147,11 @@ impl Command<Decoded> {
     /// The gate: what forbids a command before its device sees it.
     pub(crate) fn admit(self) -> Option<Command<Admitted>> {
         match self.objection() {
-            None => Some(Command { cmnd: self.cmnd, nexus: self.nexus, state: Admitted(self.state.0) }),
+            None => Some(Command {
+                cmnd: self.cmnd,
+                nexus: self.nexus,
+                state: Admitted(self.state.0),
+            }),
             Some(sense) => {
                 self.finish(sense.into());
                 None
@@ -152,7 +176,11 @@ impl Command<Decoded> {
     /// The initiator's buffer must go the command's way, and hold all that a command writes: half of what it names must
     /// not be written. A read into a smaller buffer is delivered as far as it fits.
     fn data_mismatch(&self) -> Option<Sense> {
-        let bytes = self.state.0.transfer.bytes(self.nexus.device().block_shift());
+        let bytes = self
+            .state
+            .0
+            .transfer
+            .bytes(self.nexus.device().block_shift());
         if bytes == 0 {
             return None;
         }
@@ -163,7 +191,11 @@ impl Command<Decoded> {
                 (u64::from(self.cmnd.buffer_len()) < bytes).then_some(Sense::INVALID_FIELD_IN_CDB)
             }
             // A command whose answer may be empty needs no buffer.
-            (opcode::Direction::In, Direction::None) if self.state.0.transfer.unit == cdb::Unit::Bytes => None,
+            (opcode::Direction::In, Direction::None)
+                if self.state.0.transfer.unit == cdb::Unit::Bytes =>
+            {
+                None
+            }
             _ => Some(Sense::DATA_PHASE_ERROR),
         }
     }
@@ -185,6 +217,10 @@ impl Carrier for Command<Admitted> {
     }
 
     fn join(cmnd: Cmnd, (nexus, decoded): Self::Rest) -> Self {
-        Self { cmnd, nexus, state: Admitted(decoded) }
+        Self {
+            cmnd,
+            nexus,
+            state: Admitted(decoded),
+        }
     }
 }

@@ -98,7 +98,13 @@ impl Core {
             admin.handlers.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let tree = admin.tree.as_ref().ok_or(ENODEV)?;
             let dir = tree::handler_dir(&tree.handlers, &handler)?;
-            admin.handlers.push_within_capacity(HandlerEntry { handler, dir: Some(dir) }).map_err(|_| ENOMEM)?;
+            admin
+                .handlers
+                .push_within_capacity(HandlerEntry {
+                    handler,
+                    dir: Some(dir),
+                })
+                .map_err(|_| ENOMEM)?;
             Ok(())
         })?)
     }
@@ -111,7 +117,13 @@ impl Core {
     /// Deletes the handler's devices, LUNs first, and its directory. After this no code of the handler runs any more.
     pub fn unregister_handler(&self, name: &CStr) {
         // The directory first: nobody adds a device any more.
-        let dir = self.admin.lock().handlers.iter_mut().find(|h| h.handler.name() == name).and_then(|h| h.dir.take());
+        let dir = self
+            .admin
+            .lock()
+            .handlers
+            .iter_mut()
+            .find(|h| h.handler.name() == name)
+            .and_then(|h| h.dir.take());
         while let Some(device) = self.any_device_of(name) {
             if self.remove_device(&device).is_err() {
                 // Somebody else is at it; their removal ends by itself.
@@ -119,16 +131,29 @@ impl Core {
             }
         }
         drop(dir);
-        self.admin.lock().handlers.retain(|h| h.handler.name() != name);
+        self.admin
+            .lock()
+            .handlers
+            .retain(|h| h.handler.name() != name);
     }
 
     fn any_device_of(&self, handler: &CStr) -> Option<Arc<Device>> {
         let admin = self.admin.lock();
-        admin.devices.iter().filter_map(|d| d.device.as_ref()).find(|d| d.handler() == handler).cloned()
+        admin
+            .devices
+            .iter()
+            .filter_map(|d| d.device.as_ref())
+            .find(|d| d.handler() == handler)
+            .cloned()
     }
 
     /// `add_device NAME [p=v; …]`
-    pub(crate) fn add_device(&self, handler: &Arc<dyn Handler>, name: &str, params: mgmt::Segments<'_>) -> Result {
+    pub(crate) fn add_device(
+        &self,
+        handler: &Arc<dyn Handler>,
+        name: &str,
+        params: mgmt::Segments<'_>,
+    ) -> Result {
         // Dots belong to the names of SCSI devices.
         if name.contains('.') {
             return Err(EINVAL);
@@ -137,30 +162,57 @@ impl Core {
         self.reserve_device(name.try_clone()?, handler.family())?;
         let result = self.make_device(handler, &name, params);
         if result.is_err() {
-            self.admin.lock().devices.retain(|d| d.name.as_str() != name.as_str());
+            self.admin
+                .lock()
+                .devices
+                .retain(|d| d.name.as_str() != name.as_str());
         }
         result
     }
 
     fn reserve_device(&self, name: Name, family: &'static str) -> Result {
         let mut admin = self.admin.lock();
-        if admin.devices.iter().any(|d| d.name.as_str() == name.as_str()) {
+        if admin
+            .devices
+            .iter()
+            .any(|d| d.name.as_str() == name.as_str())
+        {
             return Err(EEXIST);
         }
-        admin.devices.push(DeviceEntry { name, family, device: None }, GFP_KERNEL)?;
+        admin.devices.push(
+            DeviceEntry {
+                name,
+                family,
+                device: None,
+            },
+            GFP_KERNEL,
+        )?;
         Ok(())
     }
 
-    fn make_device(&self, handler: &Arc<dyn Handler>, name: &Name, params: mgmt::Segments<'_>) -> Result {
+    fn make_device(
+        &self,
+        handler: &Arc<dyn Handler>,
+        name: &Name,
+        params: mgmt::Segments<'_>,
+    ) -> Result {
         let setup_id = self.setup_id.load(Relaxed) as u32;
-        let ops = handler.create(&Create { name: name.as_str(), params, setup_id })?;
+        let ops = handler.create(&Create {
+            name: name.as_str(),
+            params,
+            setup_id,
+        })?;
         let device = Device::new(name.try_clone()?, handler.name(), ops)?;
         Ok(self.locked(|admin| {
             let tree = admin.tree.as_ref().ok_or(ENODEV)?;
             let handler_dir = admin.handler_dir(handler.name()).ok_or(ENODEV)?;
             let dirs = tree::device_dirs(&tree.devices, handler_dir, &device)?;
             *device.dirs().lock() = Some(dirs);
-            if let Some(entry) = admin.devices.iter_mut().find(|d| d.name.as_str() == name.as_str()) {
+            if let Some(entry) = admin
+                .devices
+                .iter_mut()
+                .find(|d| d.name.as_str() == name.as_str())
+            {
                 entry.device = Some(device);
             }
             Ok(())
@@ -171,7 +223,11 @@ impl Core {
     pub(crate) fn del_device(&self, family: &str, name: &str) -> Result {
         let device = {
             let admin = self.admin.lock();
-            let entry = admin.devices.iter().find(|d| d.name.as_str() == name && d.family == family).ok_or(EINVAL)?;
+            let entry = admin
+                .devices
+                .iter()
+                .find(|d| d.name.as_str() == name && d.family == family)
+                .ok_or(EINVAL)?;
             entry.device.clone().ok_or(EBUSY)?
         };
         self.remove_device(&device)
@@ -201,7 +257,10 @@ impl Core {
         drop(dirs);
         let gone = {
             let mut admin = self.admin.lock();
-            let at = admin.devices.iter().position(|d| d.name.as_str() == device.name().as_str());
+            let at = admin
+                .devices
+                .iter()
+                .position(|d| d.name.as_str() == device.name().as_str());
             at.map(|at| admin.devices.remove(at))
         };
         drop(gone);
@@ -231,7 +290,9 @@ impl Core {
     }
 
     fn device_changed(&self, device: &str, sense: Sense) {
-        let Ok(users) = self.users_of(device) else { return };
+        let Ok(users) = self.users_of(device) else {
+            return;
+        };
         for (session, lun) in users.iter() {
             if let Some(nexus) = session.luns.get(u32::from(*lun)) {
                 nexus.unit_attentions().raise(sense, Precedence::Last);
@@ -249,10 +310,16 @@ impl Core {
     pub fn reset_occurred(&self, device: &Arc<Device>) {
         let admin = self.admin.lock();
         for target in admin.drivers.iter().flat_map(|d| d.targets.iter()) {
-            for lun in target.luns.iter().filter(|l| Arc::ptr_eq(&l.device, device)) {
+            for lun in target
+                .luns
+                .iter()
+                .filter(|l| Arc::ptr_eq(&l.device, device))
+            {
                 for session in target.sessions.iter() {
                     if let Some(nexus) = session.luns.get(u32::from(lun.lun)) {
-                        nexus.unit_attentions().raise(Sense::POWER_ON_RESET, Precedence::First);
+                        nexus
+                            .unit_attentions()
+                            .raise(Sense::POWER_ON_RESET, Precedence::First);
                     }
                 }
             }
@@ -263,7 +330,11 @@ impl Core {
         let admin = self.admin.lock();
         let mut users = KVec::new();
         for target in admin.drivers.iter().flat_map(|d| d.targets.iter()) {
-            for lun in target.luns.iter().filter(|l| l.device.name().as_str() == device) {
+            for lun in target
+                .luns
+                .iter()
+                .filter(|l| l.device.name().as_str() == device)
+            {
                 for session in target.sessions.iter() {
                     users.push((session.clone(), lun.lun), GFP_KERNEL)?;
                 }
@@ -280,8 +351,15 @@ impl Core {
             admin.drivers.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let tree = admin.tree.as_ref().ok_or(ENODEV)?;
             let dir = tree::driver_dir(&tree.targets, &driver)?;
-            let entry = DriverEntry { driver, dir: Some(dir), targets: KVec::new() };
-            admin.drivers.push_within_capacity(entry).map_err(|_| ENOMEM)?;
+            let entry = DriverEntry {
+                driver,
+                dir: Some(dir),
+                targets: KVec::new(),
+            };
+            admin
+                .drivers
+                .push_within_capacity(entry)
+                .map_err(|_| ENOMEM)?;
             Ok(())
         })?)
     }
@@ -293,7 +371,13 @@ impl Core {
                 crate::kapi::msleep(5);
             }
         }
-        let dir = self.admin.lock().drivers.iter_mut().find(|d| d.driver.name() == name).and_then(|d| d.dir.take());
+        let dir = self
+            .admin
+            .lock()
+            .drivers
+            .iter_mut()
+            .find(|d| d.driver.name() == name)
+            .and_then(|d| d.dir.take());
         drop(dir);
         // A target that was added between the two steps above.
         while let Some(target) = self.any_target_of(name) {
@@ -301,7 +385,10 @@ impl Core {
                 crate::kapi::msleep(5);
             }
         }
-        self.admin.lock().drivers.retain(|d| d.driver.name() != name);
+        self.admin
+            .lock()
+            .drivers
+            .retain(|d| d.driver.name() != name);
     }
 
     fn any_target_of(&self, driver: &CStr) -> Option<Name> {
@@ -315,16 +402,35 @@ impl Core {
         let name = Name::new(name)?;
         Ok(self.locked(|admin| {
             let entry = admin.driver(driver)?;
-            if entry.targets.iter().any(|t| t.name.as_str() == name.as_str()) {
+            if entry
+                .targets
+                .iter()
+                .any(|t| t.name.as_str() == name.as_str())
+            {
                 return Err(EEXIST.into());
             }
             entry.targets.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let version = entry.driver.scsi_transport_version();
             let port = Arc::new(Port::new(version), GFP_KERNEL).map_err(Error::from)?;
             let parent = entry.dir.as_ref().ok_or(ENODEV)?;
-            let dirs = Some(tree::target_dirs(parent, entry.driver.name(), &name, &port)?);
-            let target = Target { name, port, luns: KVec::new(), sessions: KVec::new(), dirs, removing: false };
-            entry.targets.push_within_capacity(target).map_err(|_| ENOMEM)?;
+            let dirs = Some(tree::target_dirs(
+                parent,
+                entry.driver.name(),
+                &name,
+                &port,
+            )?);
+            let target = Target {
+                name,
+                port,
+                luns: KVec::new(),
+                sessions: KVec::new(),
+                dirs,
+                removing: false,
+            };
+            entry
+                .targets
+                .push_within_capacity(target)
+                .map_err(|_| ENOMEM)?;
             Ok(())
         })?)
     }
@@ -334,7 +440,12 @@ impl Core {
     pub fn del_target(&self, driver: &CStr, name: &str) -> Result {
         {
             let mut admin = self.admin.lock();
-            let target = admin.driver(driver)?.targets.iter_mut().find(|t| t.name.as_str() == name).ok_or(ENOENT)?;
+            let target = admin
+                .driver(driver)?
+                .targets
+                .iter_mut()
+                .find(|t| t.name.as_str() == name)
+                .ok_or(ENOENT)?;
             if core::mem::replace(&mut target.removing, true) {
                 return Err(EBUSY);
             }
@@ -349,7 +460,12 @@ impl Core {
                 crate::kapi::msleep(5);
             }
         }
-        let dirs = self.admin.lock().target(driver, name).ok().and_then(|t| t.dirs.take());
+        let dirs = self
+            .admin
+            .lock()
+            .target(driver, name)
+            .ok()
+            .and_then(|t| t.dirs.take());
         drop(dirs);
         let gone = {
             let mut admin = self.admin.lock();
@@ -364,11 +480,20 @@ impl Core {
     fn any_session_of(&self, driver: &CStr, target: &str) -> Option<Name> {
         let mut admin = self.admin.lock();
         let target = admin.target(driver, target).ok()?;
-        target.sessions.first().and_then(|s| s.name().try_clone().ok())
+        target
+            .sessions
+            .first()
+            .and_then(|s| s.name().try_clone().ok())
     }
 
     fn any_lun_of_target(&self, driver: &CStr, target: &str) -> Option<u16> {
-        self.admin.lock().target(driver, target).ok()?.luns.first().map(|l| l.lun)
+        self.admin
+            .lock()
+            .target(driver, target)
+            .ok()?
+            .luns
+            .first()
+            .map(|l| l.lun)
     }
 
     // --- sessions ----------------------------------------------------------------------------------------------------
@@ -380,19 +505,32 @@ impl Core {
         let (session, ops) = {
             let mut admin = self.admin.lock();
             let entry = admin.driver(driver)?;
-            if entry.targets.iter().flat_map(|t| t.sessions.iter()).any(|s| s.name().as_str() == name.as_str()) {
+            if entry
+                .targets
+                .iter()
+                .flat_map(|t| t.sessions.iter())
+                .any(|s| s.name().as_str() == name.as_str())
+            {
                 return Err(EEXIST);
             }
             let ops = entry.driver.clone();
-            let target = entry.targets.iter_mut().find(|t| t.name.as_str() == target && !t.removing).ok_or(EINVAL)?;
+            let target = entry
+                .targets
+                .iter_mut()
+                .find(|t| t.name.as_str() == target && !t.removing)
+                .ok_or(EINVAL)?;
             let session = Session::new(name.try_clone()?, target.port.clone())?;
             for lun in target.luns.iter().filter(|l| !l.removing) {
-                session.luns.insert(u32::from(lun.lun), new_nexus(lun, &session)?)?;
+                session
+                    .luns
+                    .insert(u32::from(lun.lun), new_nexus(lun, &session)?)?;
             }
             target.sessions.push(session.clone(), GFP_KERNEL)?;
             (session, ops)
         };
-        let result = ops.connect(&session).and_then(|ops| self.publish_session(driver, target, &session, ops));
+        let result = ops
+            .connect(&session)
+            .and_then(|ops| self.publish_session(driver, target, &session, ops));
         if result.is_err() {
             self.forget_session(driver, target, &session);
         }
@@ -413,10 +551,13 @@ impl Core {
             let dirs = target.dirs.as_ref().ok_or(ENODEV)?;
             tree::session_dir(dirs, session, &ops)
         });
-        let dir = dir.map_err(Error::from).and_then(|dir| ops.link(&dir).map(|()| dir)).inspect_err(|_| {
-            *session.ops.lock() = None;
-            ops.close();
-        })?;
+        let dir = dir
+            .map_err(Error::from)
+            .and_then(|dir| ops.link(&dir).map(|()| dir))
+            .inspect_err(|_| {
+                *session.ops.lock() = None;
+                ops.close();
+            })?;
         *session.dir.lock() = Some(dir);
         for lun in session.lun_list()?.iter() {
             ops.lun_added(*lun);
@@ -430,7 +571,12 @@ impl Core {
         let session = {
             let mut admin = self.admin.lock();
             let target = admin.target(driver, target).map_err(|_| EINVAL)?;
-            target.sessions.iter().find(|s| s.name().as_str() == name).cloned().ok_or(EINVAL)?
+            target
+                .sessions
+                .iter()
+                .find(|s| s.name().as_str() == name)
+                .cloned()
+                .ok_or(EINVAL)?
         };
         // Whoever takes this out is the one who removes the session.
         let ops = session.ops.lock().take().ok_or(EBUSY)?;
@@ -458,7 +604,14 @@ impl Core {
 
     /// `add DEVICE LUN [read_only=0|1]`. `EINVAL` for an unknown device or target or a number that is no LUN, `EEXIST`
     /// for a LUN that is in use.
-    pub fn add_lun(&self, driver: &CStr, target: &str, device: &str, lun: u16, read_only: bool) -> Result {
+    pub fn add_lun(
+        &self,
+        driver: &CStr,
+        target: &str,
+        device: &str,
+        lun: u16,
+        read_only: bool,
+    ) -> Result {
         if lun > MAX_LUN {
             return Err(EINVAL);
         }
@@ -474,7 +627,14 @@ impl Core {
             let sessions = target.all_sessions()?;
             target.luns.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let luns_dir = &target.dirs.as_ref().ok_or(ENODEV)?.luns;
-            let mut new = Lun { lun, device, read_only, dir: None, export: 0, removing: false };
+            let mut new = Lun {
+                lun,
+                device,
+                read_only,
+                dir: None,
+                export: 0,
+                removing: false,
+            };
             tree::publish_lun(luns_dir, &mut new)?;
             // What fails from here on is undone by the removal of a LUN that no session sees.
             target.luns.push_within_capacity(new).map_err(|_| ENOMEM)?;
@@ -488,13 +648,26 @@ impl Core {
     }
 
     /// Makes the nexuses of a new LUN, then tells the initiators.
-    fn show_lun(&self, driver: &CStr, target: &str, lun: u16, sessions: &KVec<Arc<Session>>) -> Result {
+    fn show_lun(
+        &self,
+        driver: &CStr,
+        target: &str,
+        lun: u16,
+        sessions: &KVec<Arc<Session>>,
+    ) -> Result {
         {
             let mut admin = self.admin.lock();
             let target = admin.target(driver, target)?;
-            let entry = target.luns.iter().find(|l| l.lun == lun && !l.removing).ok_or(ENOENT)?;
+            let entry = target
+                .luns
+                .iter()
+                .find(|l| l.lun == lun && !l.removing)
+                .ok_or(ENOENT)?;
             for session in sessions.iter() {
-                match session.luns.insert(u32::from(lun), new_nexus(entry, session)?) {
+                match session
+                    .luns
+                    .insert(u32::from(lun), new_nexus(entry, session)?)
+                {
                     // A session that was made meanwhile has it already.
                     Err(e) if e != EEXIST => return Err(e),
                     _ => {}
@@ -516,11 +689,20 @@ impl Core {
             let mut admin = self.admin.lock();
             let target = admin.target(driver, target)?;
             let sessions = target.all_sessions()?;
-            let entry = target.luns.iter_mut().find(|l| l.lun == lun).ok_or(EINVAL)?;
+            let entry = target
+                .luns
+                .iter_mut()
+                .find(|l| l.lun == lun)
+                .ok_or(EINVAL)?;
             if core::mem::replace(&mut entry.removing, true) {
                 return Err(EBUSY);
             }
-            (sessions, entry.device.clone(), entry.export, entry.dir.take())
+            (
+                sessions,
+                entry.device.clone(),
+                entry.export,
+                entry.dir.take(),
+            )
         };
         for session in sessions.iter() {
             // The initiator flushes its own caches through a LUN that is still whole.
@@ -559,7 +741,9 @@ impl Target {
     fn all_sessions(&self) -> Result<KVec<Arc<Session>>> {
         let mut sessions = KVec::with_capacity(self.sessions.len(), GFP_KERNEL)?;
         for session in self.sessions.iter() {
-            sessions.push_within_capacity(session.clone()).map_err(|_| ENOMEM)?;
+            sessions
+                .push_within_capacity(session.clone())
+                .map_err(|_| ENOMEM)?;
         }
         Ok(sessions)
     }
@@ -567,31 +751,51 @@ impl Target {
 
 impl Admin {
     fn handler_dir(&self, handler: &CStr) -> Option<&Dir> {
-        self.handlers.iter().find(|h| h.handler.name() == handler).and_then(|h| h.dir.as_ref())
+        self.handlers
+            .iter()
+            .find(|h| h.handler.name() == handler)
+            .and_then(|h| h.dir.as_ref())
     }
 
     fn driver(&mut self, name: &CStr) -> Result<&mut DriverEntry> {
-        self.drivers.iter_mut().find(|d| d.driver.name() == name).ok_or(ENOENT)
+        self.drivers
+            .iter_mut()
+            .find(|d| d.driver.name() == name)
+            .ok_or(ENOENT)
     }
 
     fn target(&mut self, driver: &CStr, name: &str) -> Result<&mut Target> {
-        self.driver(driver)?.targets.iter_mut().find(|t| t.name.as_str() == name).ok_or(ENOENT)
+        self.driver(driver)?
+            .targets
+            .iter_mut()
+            .find(|t| t.name.as_str() == name)
+            .ok_or(ENOENT)
     }
 
     fn device(&self, name: &str) -> Result<Arc<Device>> {
-        self.devices.iter().find(|d| d.name.as_str() == name).and_then(|d| d.device.clone()).ok_or(EINVAL)
+        self.devices
+            .iter()
+            .find(|d| d.name.as_str() == name)
+            .and_then(|d| d.device.clone())
+            .ok_or(EINVAL)
     }
 }
 
 fn new_nexus(lun: &Lun, session: &Session) -> Result<Arc<Counted<Nexus>>> {
-    Counted::new(Nexus::new(lun.device.clone(), session.port.clone(), lun.read_only))
+    Counted::new(Nexus::new(
+        lun.device.clone(),
+        session.port.clone(),
+        lun.read_only,
+    ))
 }
 
 /// Tells the session, on every LUN but the one that came or went, that its list is another.
 fn luns_changed(session: &Session, changed: u16) {
     session.luns.for_each(|lun, nexus| {
         if lun != u32::from(changed) {
-            nexus.unit_attentions().raise(Sense::REPORTED_LUNS_CHANGED, Precedence::Last);
+            nexus
+                .unit_attentions()
+                .raise(Sense::REPORTED_LUNS_CHANGED, Precedence::Last);
         }
     });
 }

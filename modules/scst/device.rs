@@ -98,7 +98,11 @@ pub(crate) struct DeviceDirs {
 
 impl Device {
     /// A device that is in no directory yet.
-    pub(crate) fn new(name: Name, handler: &'static CStr, ops: Arc<dyn DeviceOps>) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        name: Name,
+        handler: &'static CStr,
+        ops: Arc<dyn DeviceOps>,
+    ) -> Result<Arc<Self>> {
         let (device_type, block_shift) = (ops.device_type(), ops.block_shift());
         Arc::pin_init(
             try_pin_init!(Self {

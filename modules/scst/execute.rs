@@ -9,19 +9,25 @@ use crate::kapi::cmnd::Cmnd;
 use crate::kapi::noio::NoIo;
 use crate::proto::cdb::{self, Command as Cdb};
 use crate::proto::device_type::DeviceType;
+use crate::proto::inquiry;
 use crate::proto::lun::{self, AddrMethod};
 use crate::proto::opcode::{Op, OpDesc};
 use crate::proto::opcodes_report::{self, TmFunctions};
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
-use crate::proto::inquiry;
 use crate::proto::status::Status;
 use crate::target::Session;
 
 /// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait.
 pub fn submit(session: &Session, cmnd: Cmnd) {
-    let nexus = u32::try_from(cmnd.lun()).ok().and_then(|lun| session.luns.get(lun));
-    let Some(nexus) = nexus else { return no_such_lun(session, cmnd) };
-    let Some(cmd) = Command::<Received>::new(cmnd, nexus).decode() else { return };
+    let nexus = u32::try_from(cmnd.lun())
+        .ok()
+        .and_then(|lun| session.luns.get(lun));
+    let Some(nexus) = nexus else {
+        return no_such_lun(session, cmnd);
+    };
+    let Some(cmd) = Command::<Received>::new(cmnd, nexus).decode() else {
+        return;
+    };
     if let Some(outcome) = answer(session, &cmd) {
         return cmd.finish(outcome);
     }
@@ -39,7 +45,9 @@ pub fn submit(session: &Session, cmnd: Cmnd) {
 fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     match cmd.decoded().command {
         Cdb::ReportLuns { select, alloc_len } => {
-            cmd.nexus().unit_attentions().forget(Sense::REPORTED_LUNS_CHANGED);
+            cmd.nexus()
+                .unit_attentions()
+                .forget(Sense::REPORTED_LUNS_CHANGED);
             Some(report_luns(session, cmd.cmnd(), select, alloc_len))
         }
         Cdb::RequestSense { desc, alloc_len } => {
@@ -56,14 +64,21 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
     match &cmd.decoded().command {
         Cdb::ReportOpcodes(request) => Some(from_vec(cmd.cmnd(), request.alloc_len, |out| {
             let serves = |op: &OpDesc| {
-                op.types.contains(device.device_type()) && (served_by_core(op) || device.ops().serves(op))
+                op.types.contains(device.device_type())
+                    && (served_by_core(op) || device.ops().serves(op))
             };
             opcodes_report::supported_opcodes(request, serves, out)
         })),
         Cdb::ReportTmFunctions { repd, alloc_len } => {
             let mut data = [0; 16];
-            let n = opcodes_report::supported_tm_functions(TM_FUNCTIONS, *repd, cut(&mut data, *alloc_len));
-            Some(Outcome::Good(cmd.cmnd().copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64))
+            let n = opcodes_report::supported_tm_functions(
+                TM_FUNCTIONS,
+                *repd,
+                cut(&mut data, *alloc_len),
+            );
+            Some(Outcome::Good(
+                cmd.cmnd().copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64,
+            ))
         }
         _ => None,
     }
@@ -76,12 +91,19 @@ const TM_FUNCTIONS: TmFunctions = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_R
 fn served_by_core(op: &OpDesc) -> bool {
     matches!(
         op.op,
-        Op::ReportLuns | Op::RequestSense | Op::ReportSupportedOpcodes | Op::ReportSupportedTmFunctions
+        Op::ReportLuns
+            | Op::RequestSense
+            | Op::ReportSupportedOpcodes
+            | Op::ReportSupportedTmFunctions
     )
 }
 
 /// An answer that may be long: written into memory of its own, cut to `alloc_len` and [`LONGEST`].
-fn from_vec(cmnd: &Cmnd, alloc_len: u32, write: impl FnOnce(&mut [u8]) -> Result<usize, Sense>) -> Outcome {
+fn from_vec(
+    cmnd: &Cmnd,
+    alloc_len: u32,
+    write: impl FnOnce(&mut [u8]) -> Result<usize, Sense>,
+) -> Outcome {
     let _scope = NoIo::enter();
     let Ok(mut data) = KVVec::from_elem(0u8, LONGEST.min(alloc_len as usize), GFP_KERNEL) else {
         return Outcome::Status(Status::Busy);
@@ -98,7 +120,11 @@ const LONGEST: usize = 8 + 8 * (lun::MAX_LUN as usize + 1);
 /// What a LUN that does not exist answers (SAM-5 4.6.4, SPC-4 6.6.1).
 fn no_such_lun(session: &Session, cmnd: Cmnd) {
     let outcome = match cdb::parse_for(DeviceType::Disk, cmnd.cdb()).map(|d| d.command) {
-        Ok(Cdb::Inquiry { evpd: false, alloc_len, .. }) => {
+        Ok(Cdb::Inquiry {
+            evpd: false,
+            alloc_len,
+            ..
+        }) => {
             let mut data = [0; 64];
             let n = inquiry::no_such_lun(cut(&mut data, alloc_len));
             Outcome::Good(cmnd.copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64)
@@ -114,9 +140,17 @@ fn no_such_lun(session: &Session, cmnd: Cmnd) {
 
 fn report_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Outcome {
     let _scope = NoIo::enter();
-    let Ok(luns) = session.lun_list() else { return Outcome::Status(Status::Busy) };
+    let Ok(luns) = session.lun_list() else {
+        return Outcome::Status(Status::Busy);
+    };
     let write = |out: &mut [u8]| {
-        lun::report_luns(select, alloc_len, luns.iter().copied(), AddrMethod::Peripheral, out)
+        lun::report_luns(
+            select,
+            alloc_len,
+            luns.iter().copied(),
+            AddrMethod::Peripheral,
+            out,
+        )
     };
     let bytes = luns.len().saturating_mul(8).saturating_add(8);
     from_vec(cmnd, alloc_len.min(bytes as u32), write)

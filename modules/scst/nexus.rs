@@ -22,7 +22,11 @@ pub struct Nexus {
 
 impl Nexus {
     /// A nexus as it is when its LUN appears: with the power-on condition pending.
-    pub(crate) fn new(device: Arc<Device>, port: Arc<Port>, read_only: bool) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(
+        device: Arc<Device>,
+        port: Arc<Port>,
+        read_only: bool,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             device,
             port,

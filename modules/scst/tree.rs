@@ -32,7 +32,12 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new() -> Result<Self> {
-        let root = Dir::with(Parent::Kernel, c"scst_tgt", &ROOT, Arc::new(Root, GFP_KERNEL)?)?;
+        let root = Dir::with(
+            Parent::Kernel,
+            c"scst_tgt",
+            &ROOT,
+            Arc::new(Root, GFP_KERNEL)?,
+        )?;
         Ok(Self {
             handlers: Dir::empty(Parent::Dir(&root), c"handlers")?,
             devices: Dir::empty(Parent::Dir(&root), c"devices")?,
@@ -86,7 +91,8 @@ pub fn show_key(page: &mut Page<'_>, value: core::fmt::Arguments<'_>, key: bool)
 fn manage(command: impl FnOnce(&Core) -> Result) -> Result {
     let core = global::core()?;
     let result = command(&core);
-    core.last_result.store(result.as_ref().err().map_or(0, |e| e.to_errno()), Relaxed);
+    core.last_result
+        .store(result.as_ref().err().map_or(0, |e| e.to_errno()), Relaxed);
     result
 }
 
@@ -111,7 +117,11 @@ impl Attributes for Root {
                 page.print(fmt!("SCST version: {VERSION}\n"));
                 Ok(())
             }
-            ROOT_RESULT => show_key(page, fmt!("{}", global::core()?.last_result.load(Relaxed)), false),
+            ROOT_RESULT => show_key(
+                page,
+                fmt!("{}", global::core()?.last_result.load(Relaxed)),
+                false,
+            ),
             ROOT_SETUP_ID => {
                 let setup_id = global::core()?.setup_id.load(Relaxed);
                 show_key(page, fmt!("0x{setup_id:x}"), setup_id != 0)
@@ -139,8 +149,10 @@ struct HandlerFiles(Arc<dyn Handler>);
 const HANDLER_TYPE: u16 = 0;
 const HANDLER_MGMT: u16 = 1;
 
-static HANDLER: [Attr; 2] =
-    [Attr::new(c"type", 0o444, HANDLER_TYPE), Attr::new(c"mgmt", 0o644, HANDLER_MGMT)];
+static HANDLER: [Attr; 2] = [
+    Attr::new(c"type", 0o444, HANDLER_TYPE),
+    Attr::new(c"mgmt", 0o644, HANDLER_MGMT),
+];
 
 pub(crate) fn handler_dir(parent: &Dir, handler: &Arc<dyn Handler>) -> Result<Dir, Failed> {
     let files = Arc::new(HandlerFiles(handler.clone()), GFP_KERNEL).map_err(Error::from)?;
@@ -216,18 +228,35 @@ impl Attributes for DeviceFiles {
 }
 
 /// `devices/<name>` with the core's and the handler's files, and the links between the device and its handler.
-pub(crate) fn device_dirs(parent: &Dir, handler: &Dir, device: &Device) -> Result<DeviceDirs, Failed> {
+pub(crate) fn device_dirs(
+    parent: &Dir,
+    handler: &Dir,
+    device: &Device,
+) -> Result<DeviceDirs, Failed> {
     let own = Arc::new(DeviceFiles(device.device_type()), GFP_KERNEL).map_err(Error::from)?;
     let ops = HandlerSide(device.ops_arc());
     let attrs = ops.0.attrs();
     let ops = Arc::new(ops, GFP_KERNEL).map_err(Error::from)?;
-    let list = sections([Section { attrs: &DEVICE, data: own }, Section { attrs, data: ops }])?;
+    let list = sections([
+        Section {
+            attrs: &DEVICE,
+            data: own,
+        },
+        Section { attrs, data: ops },
+    ])?;
     let dir = Dir::new(Parent::Dir(parent), device.name().as_cstr(), list)?;
-    if let Err(e) = dir.link(c"handler", handler).and_then(|()| handler.link(device.name().as_cstr(), &dir)) {
+    if let Err(e) = dir
+        .link(c"handler", handler)
+        .and_then(|()| handler.link(device.name().as_cstr(), &dir))
+    {
         return Err(Failed::from(e).with(dir));
     }
     match Dir::empty(Parent::Dir(&dir), c"exported") {
-        Ok(exported) => Ok(DeviceDirs { exported, dir, next_export: 0 }),
+        Ok(exported) => Ok(DeviceDirs {
+            exported,
+            dir,
+            next_export: 0,
+        }),
         Err(failed) => {
             handler.unlink(device.name().as_cstr());
             Err(failed.with(dir))
@@ -257,9 +286,24 @@ struct DriverFiles {
 static DRIVER: [Attr; 1] = [Attr::new(c"mgmt", 0o644, 0)];
 
 pub(crate) fn driver_dir(parent: &Dir, driver: &Arc<dyn TargetDriver>) -> Result<Dir, Failed> {
-    let files = Arc::new(DriverFiles { name: driver.name() }, GFP_KERNEL).map_err(Error::from)?;
+    let files = Arc::new(
+        DriverFiles {
+            name: driver.name(),
+        },
+        GFP_KERNEL,
+    )
+    .map_err(Error::from)?;
     let own = Arc::new(DriverSide(driver.clone()), GFP_KERNEL).map_err(Error::from)?;
-    let list = sections([Section { attrs: &DRIVER, data: files }, Section { attrs: driver.attrs(), data: own }])?;
+    let list = sections([
+        Section {
+            attrs: &DRIVER,
+            data: files,
+        },
+        Section {
+            attrs: driver.attrs(),
+            data: own,
+        },
+    ])?;
     Dir::new(Parent::Dir(parent), driver.name(), list)
 }
 
@@ -398,14 +442,25 @@ pub(crate) fn target_dirs(
     port: &Arc<Port>,
 ) -> Result<TargetDirs, Failed> {
     let files = Arc::new(TargetFiles(port.clone()), GFP_KERNEL).map_err(Error::from)?;
-    let luns = Arc::new(LunsMgmt { driver, target: name.try_clone()? }, GFP_KERNEL).map_err(Error::from)?;
+    let luns = Arc::new(
+        LunsMgmt {
+            driver,
+            target: name.try_clone()?,
+        },
+        GFP_KERNEL,
+    )
+    .map_err(Error::from)?;
     let dir = Dir::with(Parent::Dir(parent), name.as_cstr(), &TARGET, files)?;
     let luns = match Dir::with(Parent::Dir(&dir), c"luns", &LUNS, luns) {
         Ok(luns) => luns,
         Err(failed) => return Err(failed.with(dir)),
     };
     match Dir::empty(Parent::Dir(&dir), c"sessions") {
-        Ok(sessions) => Ok(TargetDirs { luns, sessions, _dir: dir }),
+        Ok(sessions) => Ok(TargetDirs {
+            luns,
+            sessions,
+            _dir: dir,
+        }),
         Err(failed) => Err(failed.with(luns).with(dir)),
     }
 }
@@ -463,7 +518,10 @@ impl LunsMgmt {
 
 fn lun_number(word: &str) -> Result<u16> {
     let number = mgmt::number(word).map_err(refused)?;
-    u16::try_from(number).ok().filter(|n| *n <= crate::proto::lun::MAX_LUN).ok_or(EINVAL)
+    u16::try_from(number)
+        .ok()
+        .filter(|n| *n <= crate::proto::lun::MAX_LUN)
+        .ok_or(EINVAL)
 }
 
 fn read_only_of(params: mgmt::Segments<'_>) -> Result<bool> {
@@ -496,7 +554,10 @@ impl Attributes for LunFiles {
 /// `luns/<n>` with its link to the device, and the device's link back.
 pub(crate) fn publish_lun(parent: &Dir, lun: &mut Lun) -> Result<(), Failed> {
     let name = CString::try_from_fmt(fmt!("{}", lun.lun))?;
-    let files = LunFiles { device: lun.device.clone(), read_only: lun.read_only };
+    let files = LunFiles {
+        device: lun.device.clone(),
+        read_only: lun.read_only,
+    };
     let files = Arc::new(files, GFP_KERNEL).map_err(Error::from)?;
     let dir = Dir::with(Parent::Dir(parent), &name, &LUN, files)?;
     match link_lun(&dir, &lun.device) {
@@ -514,13 +575,17 @@ fn link_lun(dir: &Dir, device: &Device) -> Result<u32> {
     let dirs = (*guard).as_mut().ok_or(ENODEV)?;
     dir.link(c"device", &dirs.dir)?;
     let number = dirs.next_export();
-    dirs.exported.link(&CString::try_from_fmt(fmt!("export{number}"))?, dir)?;
+    dirs.exported
+        .link(&CString::try_from_fmt(fmt!("export{number}"))?, dir)?;
     Ok(number)
 }
 
 /// The way back from [`publish_lun`].
 pub(crate) fn unpublish_lun(device: &Device, export: u32, dir: Option<Dir>) {
-    if let (Some(dirs), Ok(name)) = (device.dirs().lock().as_ref(), CString::try_from_fmt(fmt!("export{export}"))) {
+    if let (Some(dirs), Ok(name)) = (
+        device.dirs().lock().as_ref(),
+        CString::try_from_fmt(fmt!("export{export}")),
+    ) {
         dirs.exported.unlink(&name);
     }
     drop(dir);
@@ -556,10 +621,24 @@ pub(crate) fn session_dir(
     session: &Session,
     ops: &Arc<dyn SessionOps>,
 ) -> Result<Dir, Failed> {
-    let own = Arc::new(SessionFiles(session.name().try_clone()?), GFP_KERNEL).map_err(Error::from)?;
+    let own =
+        Arc::new(SessionFiles(session.name().try_clone()?), GFP_KERNEL).map_err(Error::from)?;
     let driver = Arc::new(SessionSide(ops.clone()), GFP_KERNEL).map_err(Error::from)?;
-    let list = sections([Section { attrs: &SESSION, data: own }, Section { attrs: ops.attrs(), data: driver }])?;
-    let dir = Dir::new(Parent::Dir(&target.sessions), session.name().as_cstr(), list)?;
+    let list = sections([
+        Section {
+            attrs: &SESSION,
+            data: own,
+        },
+        Section {
+            attrs: ops.attrs(),
+            data: driver,
+        },
+    ])?;
+    let dir = Dir::new(
+        Parent::Dir(&target.sessions),
+        session.name().as_cstr(),
+        list,
+    )?;
     match dir.link(c"luns", &target.luns) {
         Ok(()) => Ok(dir),
         Err(e) => Err(Failed::from(e).with(dir)),

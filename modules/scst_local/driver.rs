@@ -34,16 +34,26 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(root: Arc<RootDevice>) -> Result<Self> {
-        let stats =
-            Stats { aborts: Atomic::new(0), device_resets: Atomic::new(0), target_resets: Atomic::new(0) };
-        Ok(Self { root, stats: Arc::new(stats, GFP_KERNEL)?, sessions: Atomic::new(0) })
+        let stats = Stats {
+            aborts: Atomic::new(0),
+            device_resets: Atomic::new(0),
+            target_resets: Atomic::new(0),
+        };
+        Ok(Self {
+            root,
+            stats: Arc::new(stats, GFP_KERNEL)?,
+            sessions: Atomic::new(0),
+        })
     }
 }
 
 const STATS: u16 = 0;
 const VERSION: u16 = 1;
 
-static ATTRS: [Attr; 2] = [Attr::new(c"stats", 0o444, STATS), Attr::new(c"version", 0o444, VERSION)];
+static ATTRS: [Attr; 2] = [
+    Attr::new(c"stats", 0o444, STATS),
+    Attr::new(c"version", 0o444, VERSION),
+];
 
 impl Attributes for Driver {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {

@@ -68,7 +68,8 @@ impl LocalSession {
             GFP_KERNEL,
         )?;
         let host = Host::new(device.device(), this.clone())?;
-        this.host_number.store((host.number() as i32).saturating_add(1), Release);
+        this.host_number
+            .store((host.number() as i32).saturating_add(1), Release);
         *this.host.lock() = Some(HostParts { host, device });
         Ok(this)
     }
@@ -106,7 +107,9 @@ impl HostOps for LocalSession {
             }
             Recovery::LunReset(lun) => {
                 self.stats.device_resets.fetch_add(1, Relaxed);
-                let nexus = u32::try_from(lun).ok().and_then(|lun| self.session.luns().get(lun));
+                let nexus = u32::try_from(lun)
+                    .ok()
+                    .and_then(|lun| self.session.luns().get(lun));
                 if let (Some(nexus), Ok(core)) = (nexus, global::core()) {
                     core.reset_occurred(nexus.device());
                 }
@@ -114,7 +117,9 @@ impl HostOps for LocalSession {
             Recovery::TargetReset => {
                 self.stats.target_resets.fetch_add(1, Relaxed);
                 self.session.luns().for_each(|_, nexus| {
-                    nexus.unit_attentions().raise(Sense::POWER_ON_RESET, Precedence::First);
+                    nexus
+                        .unit_attentions()
+                        .raise(Sense::POWER_ON_RESET, Precedence::First);
                 });
             }
         }
@@ -160,8 +165,10 @@ impl SessionOps for LocalSession {
 const HOST_NO: u16 = 0;
 const TRANSPORT_ID: u16 = 1;
 
-static ATTRS: [Attr; 2] =
-    [Attr::new(c"host_no", 0o444, HOST_NO), Attr::new(c"transport_id", 0o644, TRANSPORT_ID)];
+static ATTRS: [Attr; 2] = [
+    Attr::new(c"host_no", 0o444, HOST_NO),
+    Attr::new(c"transport_id", 0o644, TRANSPORT_ID),
+];
 
 impl Attributes for LocalSession {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {

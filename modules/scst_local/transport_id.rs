@@ -12,8 +12,16 @@ pub(crate) const MAX: usize = 244;
 pub(crate) fn default_for(number: u32) -> Result<KVec<u8>> {
     let [_, high, mid, low] = number.to_be_bytes();
     let mut id = KVec::from_elem(0, 24, GFP_KERNEL)?;
-    let address =
-        [0x5F, 0xEE, 0xDE, 0x40 | low >> 4, (low & 0xF) << 4 | 0xF, 0xAD, 0xE0 ^ high, 0x50 ^ mid];
+    let address = [
+        0x5F,
+        0xEE,
+        0xDE,
+        0x40 | low >> 4,
+        (low & 0xF) << 4 | 0xF,
+        0xAD,
+        0xE0 ^ high,
+        0x50 ^ mid,
+    ];
     if let Some(protocol) = id.first_mut() {
         *protocol = 6;
     }

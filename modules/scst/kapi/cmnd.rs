@@ -106,7 +106,9 @@ impl Cmnd {
     #[inline]
     pub fn cdb(&self) -> &[u8] {
         let raw = self.raw();
-        raw.cmnd.get(..usize::from(raw.cmd_len)).unwrap_or(&raw.cmnd)
+        raw.cmnd
+            .get(..usize::from(raw.cmd_len))
+            .unwrap_or(&raw.cmnd)
     }
 
     /// The logical unit, as the midlayer numbers it.
@@ -146,7 +148,13 @@ impl Cmnd {
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer, `bytes` are readable; C bounds the copy by both.
         unsafe {
-            c::sg_pcopy_from_buffer(table.sgl, table.nents, bytes.as_ptr().cast(), bytes.len(), skip(offset))
+            c::sg_pcopy_from_buffer(
+                table.sgl,
+                table.nents,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                skip(offset),
+            )
         }
     }
 
@@ -155,7 +163,13 @@ impl Cmnd {
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer, `bytes` are writable; C bounds the copy by both.
         unsafe {
-            c::sg_pcopy_to_buffer(table.sgl, table.nents, bytes.as_mut_ptr().cast(), bytes.len(), skip(offset))
+            c::sg_pcopy_to_buffer(
+                table.sgl,
+                table.nents,
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+                skip(offset),
+            )
         }
     }
 
@@ -198,7 +212,11 @@ impl Cmnd {
         const { assert!(mem::size_of::<(Cmnd, T)>() <= SLOT_BYTES && mem::align_of::<(Cmnd, T)>() <= 8) };
         let private = self.private();
         // SAFETY: The slot is ours while the command is, large and aligned enough by the assertion.
-        unsafe { (&raw mut (*private.as_ptr()).slot).cast::<(Cmnd, T)>().write((self, payload)) };
+        unsafe {
+            (&raw mut (*private.as_ptr()).slot)
+                .cast::<(Cmnd, T)>()
+                .write((self, payload))
+        };
         private
     }
 
@@ -209,14 +227,21 @@ impl Cmnd {
     /// `private` must come from `park::<T>` and be taken once.
     pub(super) unsafe fn unpark<T: Send + 'static>(private: NonNull<Private>) -> (Cmnd, T) {
         // SAFETY: By this function's contract.
-        unsafe { (&raw const (*private.as_ptr()).slot).cast::<(Cmnd, T)>().read() }
+        unsafe {
+            (&raw const (*private.as_ptr()).slot)
+                .cast::<(Cmnd, T)>()
+                .read()
+        }
     }
 }
 
 /// A command that was lost on the way is answered, so that the initiator does not wait for ever; no path does this.
 impl Drop for Cmnd {
     fn drop(&mut self) {
-        pr_err!("scst: command {:02x} dropped unanswered\n", self.cdb().first().copied().unwrap_or(0));
+        pr_err!(
+            "scst: command {:02x} dropped unanswered\n",
+            self.cdb().first().copied().unwrap_or(0)
+        );
         const HARDWARE_ERROR_INTERNAL_TARGET_FAILURE: [u8; 18] =
             [0x70, 0, 4, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x44, 0, 0, 0, 0, 0];
         // INVARIANT: `self` is not used again; the copy is consumed by `done`.

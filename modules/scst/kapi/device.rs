@@ -40,7 +40,9 @@ impl RootDevice {
     /// Registers `/sys/devices/<name>`.
     pub fn new(name: &CStr, module: &'static ThisModule) -> Result<Self> {
         // SAFETY: The name is copied; the module is the caller's own.
-        let dev = from_err_ptr(unsafe { c::__root_device_register(name.as_char_ptr(), module.as_ptr()) })?;
+        let dev = from_err_ptr(unsafe {
+            c::__root_device_register(name.as_char_ptr(), module.as_ptr())
+        })?;
         NonNull::new(dev).map(Self).ok_or(ENOMEM)
     }
 }
@@ -67,7 +69,10 @@ unsafe impl Sync for VirtualDevice {}
 impl VirtualDevice {
     /// Registers `name` below `parent`; the name must not be taken there.
     pub fn new(parent: &RootDevice, name: &CStr) -> Result<Self> {
-        let dev = NonNull::from(KBox::leak(KBox::new(pin_init::zeroed::<c::device>(), GFP_KERNEL)?));
+        let dev = NonNull::from(KBox::leak(KBox::new(
+            pin_init::zeroed::<c::device>(),
+            GFP_KERNEL,
+        )?));
         LIVE.fetch_add(1, Relaxed);
         // SAFETY: The device is zeroed memory of ours that `release` frees with the last reference; the parent is
         // registered; the name is copied.

@@ -93,7 +93,8 @@ impl<T: HostOps> Host<T> {
             return Err(EINVAL);
         }
         // SAFETY: The template is static.
-        let shost = unsafe { bindings::scsi_host_alloc(template, mem::size_of::<*const T>() as i32) };
+        let shost =
+            unsafe { bindings::scsi_host_alloc(template, mem::size_of::<*const T>() as i32) };
         let shost = NonNull::new(shost).ok_or(ENOMEM)?;
         let ptr = Arc::into_raw(ops);
         // SAFETY: The host is ours alone until it is added, and its host data has room for a pointer.
@@ -118,7 +119,10 @@ impl<T: HostOps> Host<T> {
             return Err(Error::from_errno(ret));
         }
         // INVARIANT: Added above.
-        Ok(Self { shost, _ops: PhantomData })
+        Ok(Self {
+            shost,
+            _ops: PhantomData,
+        })
     }
 
     /// The number in `hostN`.
@@ -165,7 +169,8 @@ impl<T: HostOps> Host<T> {
 
     fn lookup(&self, lun: u32) -> Option<SdevRef> {
         // SAFETY: By the type's invariant.
-        let sdev = unsafe { bindings::scsi_device_lookup(self.shost.as_ptr(), 0, 0, u64::from(lun)) };
+        let sdev =
+            unsafe { bindings::scsi_device_lookup(self.shost.as_ptr(), 0, 0, u64::from(lun)) };
         NonNull::new(sdev).map(SdevRef)
     }
 }
@@ -243,17 +248,23 @@ impl<T: HostOps> Template<T> {
         t.max_sectors = 0xFFFF;
         t.max_segment_size = u32::MAX;
         // The setters of C's bit fields are no constants; `Host::new` checks that these are the bits meant.
-        t._bitfield_1 = bindings::__BindgenBitfieldUnit::new([SKIP_SETTLE_DELAY, QUEUECOMMAND_MAY_BLOCK]);
+        t._bitfield_1 =
+            bindings::__BindgenBitfieldUnit::new([SKIP_SETTLE_DELAY, QUEUECOMMAND_MAY_BLOCK]);
         t
     };
 
     /// # Safety
     ///
     /// Called by the midlayer with a command that it hands over to a host of ours.
-    unsafe extern "C" fn queuecommand(shost: *mut Scsi_Host, cmd: *mut scsi_cmnd) -> bindings::scsi_qc_status {
+    unsafe extern "C" fn queuecommand(
+        shost: *mut Scsi_Host,
+        cmd: *mut scsi_cmnd,
+    ) -> bindings::scsi_qc_status {
         // SAFETY: The host is ours and exists while commands arrive.
         let ops = unsafe { ops::<T>(shost) };
-        let Some(ptr) = NonNull::new(cmd) else { return 0 };
+        let Some(ptr) = NonNull::new(cmd) else {
+            return 0;
+        };
         if !ops.is_open() {
             // SAFETY: The command was just handed to us and goes straight back.
             unsafe {
@@ -282,7 +293,9 @@ impl<T: HostOps> Template<T> {
     ///
     /// Called by the midlayer's error handling with a command that it owns.
     unsafe extern "C" fn abort(cmd: *mut scsi_cmnd) -> i32 {
-        let Some(ptr) = NonNull::new(cmd) else { return FAILED };
+        let Some(ptr) = NonNull::new(cmd) else {
+            return FAILED;
+        };
         // SAFETY: By this function's contract.
         let free = unsafe { Late::new(ptr) }.abort(Some(EH_STEP_MS));
         if free {
@@ -297,7 +310,13 @@ impl<T: HostOps> Template<T> {
     /// Called by the midlayer's error handling, or for an ioctl, with a command of a host of ours.
     unsafe extern "C" fn device_reset(cmd: *mut scsi_cmnd) -> i32 {
         // SAFETY: By this function's contract.
-        unsafe { Self::reset(cmd, Recovery::LunReset((*(*cmd).device).lun), Some(EH_STEP_MS)) }
+        unsafe {
+            Self::reset(
+                cmd,
+                Recovery::LunReset((*(*cmd).device).lun),
+                Some(EH_STEP_MS),
+            )
+        }
     }
 
     /// # Safety
@@ -344,7 +363,10 @@ impl<T: HostOps> Template<T> {
     /// # Safety
     ///
     /// Called by the midlayer with a device of a host of ours that it is setting up.
-    unsafe extern "C" fn sdev_configure(sdev: *mut scsi_device, _limits: *mut c::queue_limits) -> i32 {
+    unsafe extern "C" fn sdev_configure(
+        sdev: *mut scsi_device,
+        _limits: *mut c::queue_limits,
+    ) -> i32 {
         // SAFETY: By this function's contract.
         unsafe {
             let depth = ops::<T>((*sdev).host).queue_depth((*sdev).lun);
@@ -388,7 +410,10 @@ unsafe fn busy(shost: *mut Scsi_Host, what: Recovery) -> bool {
 unsafe extern "C" fn note_busy(cmd: *mut scsi_cmnd, state: *mut c_void) -> bool {
     // SAFETY: By this function's contract.
     let (state, lun) = unsafe { (&mut *state.cast::<Busy>(), (*(*cmd).device).lun) };
-    if let (Some(ptr), true) = (NonNull::new(cmd), !matches!(state.what, Recovery::LunReset(l) if l != lun)) {
+    if let (Some(ptr), true) = (
+        NonNull::new(cmd),
+        !matches!(state.what, Recovery::LunReset(l) if l != lun),
+    ) {
         state.found |= cmnd::is_ours(ptr);
     }
     true

@@ -157,9 +157,11 @@ impl<T> LiveMap<T> {
     pub fn get(&self, index: u32) -> Option<Live<T>> {
         let _guard = rcu::read_lock();
         // SAFETY: The xarray is initialised and we are in an RCU read section.
-        let entry = NonNull::new(unsafe { c::xa_load(self.xa.get(), index as usize) })?.cast::<Counted<T>>();
+        let entry = NonNull::new(unsafe { c::xa_load(self.xa.get(), index as usize) })?
+            .cast::<Counted<T>>();
         // SAFETY: An entry that was found under RCU is not freed before the section ends (`retire` waits for it).
-        let live = unsafe { bindings::scst_helper_percpu_ref_tryget_live(entry.as_ref().refs.get()) };
+        let live =
+            unsafe { bindings::scst_helper_percpu_ref_tryget_live(entry.as_ref().refs.get()) };
         // INVARIANT: The reference was just taken.
         live.then_some(Live(entry))
     }
@@ -169,12 +171,21 @@ impl<T> LiveMap<T> {
         let ptr = Arc::into_raw(value);
         // SAFETY: The xarray is initialised; the pointer is aligned, so it is a valid entry.
         let ret = unsafe {
-            bindings::scst_helper_xa_insert(self.xa.get(), index as usize, ptr.cast_mut().cast(), c::GFP_KERNEL)
+            bindings::scst_helper_xa_insert(
+                self.xa.get(),
+                index as usize,
+                ptr.cast_mut().cast(),
+                c::GFP_KERNEL,
+            )
         };
         if ret != 0 {
             // SAFETY: The map did not take the pointer.
             drop(unsafe { Arc::from_raw(ptr) });
-            return Err(if ret == -(c::EBUSY as i32) { EEXIST } else { Error::from_errno(ret) });
+            return Err(if ret == -(c::EBUSY as i32) {
+                EEXIST
+            } else {
+                Error::from_errno(ret)
+            });
         }
         Ok(())
     }
@@ -201,7 +212,9 @@ impl<T> LiveMap<T> {
         let mut ptr = unsafe { c::xa_find(self.xa.get(), &mut index, usize::MAX, c::XA_PRESENT) };
         while let Some(entry) = NonNull::new(ptr) {
             // SAFETY: As above.
-            f(index as u32, unsafe { &entry.cast::<Counted<T>>().as_ref().value });
+            f(index as u32, unsafe {
+                &entry.cast::<Counted<T>>().as_ref().value
+            });
             // SAFETY: As above.
             ptr = unsafe { c::xa_find_after(self.xa.get(), &mut index, usize::MAX, c::XA_PRESENT) };
         }

@@ -18,7 +18,10 @@ impl NoIo {
     /// Opens the scope.
     pub fn enter() -> Self {
         // SAFETY: Changes a flag of the current task only.
-        Self { flags: unsafe { bindings::scst_helper_memalloc_noio_save() }, _not_send: core::marker::PhantomData }
+        Self {
+            flags: unsafe { bindings::scst_helper_memalloc_noio_save() },
+            _not_send: core::marker::PhantomData,
+        }
     }
 }
 

@@ -27,7 +27,11 @@ impl Segments<'_> {
     /// `sg` must start a list of `nents` entries that stays as it is while the result lives.
     pub(super) unsafe fn new(sg: *mut c::scatterlist, nents: u32) -> Self {
         // INVARIANT: By this function's contract.
-        Self { sg, left: nents, _list: PhantomData }
+        Self {
+            sg,
+            left: nents,
+            _list: PhantomData,
+        }
     }
 
     /// Fills `table` with the next pages, at most `max_bytes` of them; returns the entries used and their bytes.
@@ -63,7 +67,11 @@ impl Iterator for Segments<'_> {
             if self.left > 0 {
                 self.sg = bindings::scst_helper_sg_next(sg);
             }
-            Some(c::bio_vec { bv_page: bindings::scst_helper_sg_page(sg), bv_len: (*sg).length, bv_offset: (*sg).offset })
+            Some(c::bio_vec {
+                bv_page: bindings::scst_helper_sg_page(sg),
+                bv_len: (*sg).length,
+                bv_offset: (*sg).offset,
+            })
         }
     }
 

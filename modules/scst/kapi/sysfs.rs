@@ -99,7 +99,10 @@ pub struct Section {
 
 impl Section {
     fn id_of(&self, attr: *const c::attribute) -> Option<u16> {
-        self.attrs.iter().find(|a| ptr::eq(&a.attr, attr)).map(|a| a.id)
+        self.attrs
+            .iter()
+            .find(|a| ptr::eq(&a.attr, attr))
+            .map(|a| a.id)
     }
 }
 
@@ -154,7 +157,10 @@ impl Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self { error, _made: [None, None, None, None] }
+        Self {
+            error,
+            _made: [None, None, None, None],
+        }
     }
 }
 
@@ -198,8 +204,14 @@ impl Dir {
                 return Err(EEXIST.into());
             }
         }
-        let node =
-            KBox::new(Node { kobj: pin_init::zeroed(), sections: sections.as_slice() }, GFP_KERNEL).map_err(Error::from)?;
+        let node = KBox::new(
+            Node {
+                kobj: pin_init::zeroed(),
+                sections: sections.as_slice(),
+            },
+            GFP_KERNEL,
+        )
+        .map_err(Error::from)?;
         let node = NonNull::from(KBox::leak(node));
         LIVE.fetch_add(1, Relaxed);
         let parent = match parent {
@@ -235,9 +247,16 @@ impl Dir {
     }
 
     /// A directory with one table of files.
-    pub fn with(parent: Parent<'_>, name: &CStr, attrs: &'static [Attr], data: Arc<dyn Attributes>) -> Result<Self, Failed> {
+    pub fn with(
+        parent: Parent<'_>,
+        name: &CStr,
+        attrs: &'static [Attr],
+        data: Arc<dyn Attributes>,
+    ) -> Result<Self, Failed> {
         let mut sections = KVec::new();
-        sections.push(Section { attrs, data }, GFP_KERNEL).map_err(Error::from)?;
+        sections
+            .push(Section { attrs, data }, GFP_KERNEL)
+            .map_err(Error::from)?;
         Self::new(parent, name, sections)
     }
 
@@ -245,7 +264,8 @@ impl Dir {
     fn contains(&self, name: &CStr) -> bool {
         // SAFETY: The kobject is registered, so it has a directory; the entry's reference is given back.
         unsafe {
-            let entry = c::kernfs_find_and_get_ns((*self.kobj()).sd, name.as_char_ptr(), ptr::null());
+            let entry =
+                c::kernfs_find_and_get_ns((*self.kobj()).sd, name.as_char_ptr(), ptr::null());
             c::kernfs_put(entry);
             !entry.is_null()
         }
@@ -265,7 +285,11 @@ impl Dir {
     pub fn link_device(&self, name: &CStr, device: &kernel::device::Device) -> Result {
         // SAFETY: Our kobject is registered; the device's lives as long as the reference to it.
         to_result(unsafe {
-            c::sysfs_create_link(self.kobj(), &raw mut (*super::device::raw(device)).kobj, name.as_char_ptr())
+            c::sysfs_create_link(
+                self.kobj(),
+                &raw mut (*super::device::raw(device)).kobj,
+                name.as_char_ptr(),
+            )
         })
     }
 
@@ -289,7 +313,11 @@ impl Dir {
             c::kobject_get(self.kobj());
         }
         let kobj = self.node.cast();
-        Ok(NameFile { kobj, attr, _name: name })
+        Ok(NameFile {
+            kobj,
+            attr,
+            _name: name,
+        })
     }
 }
 
@@ -319,7 +347,10 @@ struct Ops(c::sysfs_ops);
 // SAFETY: Never changed.
 unsafe impl Sync for Ops {}
 
-static OPS: Ops = Ops(c::sysfs_ops { show: Some(show), store: Some(store) });
+static OPS: Ops = Ops(c::sysfs_ops {
+    show: Some(show),
+    store: Some(store),
+});
 static KTYPE: KType = {
     let mut ktype: c::kobj_type = pin_init::zeroed();
     ktype.release = Some(release);
@@ -373,7 +404,12 @@ unsafe extern "C" fn show(kobj: *mut c::kobject, attr: *mut c::attribute, buf: *
 /// # Safety
 ///
 /// Called by sysfs with a kobject of ours and `len` bytes at `buf`, while the directory cannot go.
-unsafe extern "C" fn store(kobj: *mut c::kobject, attr: *mut c::attribute, buf: *const u8, len: usize) -> isize {
+unsafe extern "C" fn store(
+    kobj: *mut c::kobject,
+    attr: *mut c::attribute,
+    buf: *const u8,
+    len: usize,
+) -> isize {
     // SAFETY: sysfs hands `len` readable bytes.
     let data = unsafe { core::slice::from_raw_parts(buf, len) };
     // SAFETY: As in `show`.

@@ -44,7 +44,12 @@ impl WorkQueue {
         let flags = c::wq_flags_WQ_MEM_RECLAIM | c::wq_flags_WQ_UNBOUND;
         // SAFETY: The format takes one string, which is copied.
         let wq = unsafe {
-            c::alloc_workqueue_noprof(c"%s".as_char_ptr(), flags, max_active as i32, name.as_char_ptr())
+            c::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                flags,
+                max_active as i32,
+                name.as_char_ptr(),
+            )
         };
         // INVARIANT: Just made.
         NonNull::new(wq).map(Self).ok_or(ENOMEM)
@@ -60,7 +65,11 @@ impl WorkQueue {
             (*private).run = f as *const ();
             let work = (&raw mut (*private).work).cast::<c::work_struct>();
             bindings::scst_helper_init_work(work, Some(trampoline::<T>));
-            c::queue_work_on(c::wq_misc_consts_WORK_CPU_UNBOUND as i32, self.0.as_ptr(), work);
+            c::queue_work_on(
+                c::wq_misc_consts_WORK_CPU_UNBOUND as i32,
+                self.0.as_ptr(),
+                work,
+            );
         }
     }
 }
@@ -77,7 +86,9 @@ impl Drop for WorkQueue {
 /// Called by C with the work item of a private area that [`WorkQueue::run`] queued for the same `T`.
 unsafe extern "C" fn trampoline<T: Carrier + 'static>(work: *mut c::work_struct) {
     // CAST: `work` is the first field of `Private`.
-    let Some(private) = NonNull::new(work.cast::<Private>()) else { return };
+    let Some(private) = NonNull::new(work.cast::<Private>()) else {
+        return;
+    };
     // SAFETY: `run` stored a function of this very type, and parked a `T::Rest`.
     let (f, cmnd, rest) = unsafe {
         let f = core::mem::transmute::<*const (), fn(T)>((*private.as_ptr()).run);

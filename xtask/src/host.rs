@@ -23,7 +23,7 @@ pub(crate) const NEEDS: [Need; 5] = [
     Need { program: "bwrap", package: "bubblewrap", purpose: "enters the tools tree" },
     Need { program: "tar", package: "tar", purpose: "unpacks the tools tree" },
     Need { program: "apt-get", package: "apt", purpose: "fetches the tools tree's packages" },
-    Need { program: "unshare", package: "util-linux", purpose: "makes the tools tree as an ordinary user" },
+    Need { program: "newuidmap", package: "uidmap", purpose: "makes the tools tree as an ordinary user" },
 ];
 
 /// True if the caller is root.
@@ -47,15 +47,17 @@ pub(crate) fn version(program: &Path) -> Option<String> {
     text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
 }
 
-/// Debian's own keys where the host's apt does not trust them by itself, as on a derivative.
-pub(crate) fn keyring(_suite: &str) -> Option<PathBuf> {
+/// Debian's own keys, which the apt of a derivative does not trust by itself.
+pub(crate) fn keyring() -> Option<PathBuf> {
     let path = PathBuf::from("/usr/share/keyrings/debian-archive-keyring.gpg");
     path.exists().then_some(path)
 }
 
 /// Installs what is missing where the caller may, else says which command does.
 pub(crate) fn ensure_tools(step: &Step) -> miette::Result<()> {
-    let missing: Vec<_> = NEEDS.iter().filter(|need| find(need.program).is_none()).collect();
+    // Root needs no help with user namespaces.
+    let wanted = NEEDS.iter().filter(|need| !(is_root() && need.program == "newuidmap"));
+    let missing: Vec<_> = wanted.filter(|need| find(need.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }

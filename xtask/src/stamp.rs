@@ -161,7 +161,7 @@ impl fmt::Display for Change {
 
 fn is_digest(text: &str) -> bool {
     let digest = text.trim_start_matches("+x ");
-    digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit())
+    [32, 64].contains(&digest.len()) && digest.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 impl fmt::Display for Reason {

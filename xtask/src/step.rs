@@ -220,3 +220,125 @@ fn last_log_line(log: &Path) -> String {
         .trim()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+    use crate::ctx::Records;
+
+    /// Where a stage is when it is killed.
+    const POINTS: [&str; 3] = ["before its output", "with half an output", "before its stamp"];
+
+    fn ctx(dir: &Path) -> Ctx {
+        Ctx {
+            root: dir.to_owned(),
+            cache: dir.join("cache"),
+            target: dir.join("target"),
+            jobs: 1,
+            offline: true,
+            locked: false,
+            dry_run: None,
+            mirror: None,
+        }
+    }
+
+    fn inputs(value: &str) -> Inputs {
+        let mut inputs = Inputs::new();
+        inputs.value("setting", value);
+        inputs
+    }
+
+    /// Runs a stage whose one output is "whole"; `reached` is called at every point.
+    fn run(dir: &Path, value: &str, mut reached: impl FnMut(&str)) -> miette::Result<Stamp> {
+        let stamp = StampFile::new(dir.join("stamp.json"), dir);
+        stage(&ctx(dir), "made", &stamp, &inputs(value), |_| {
+            let out = dir.join("out");
+            reached(POINTS[0]);
+            fs::write(&out, "who").into_diagnostic()?;
+            reached(POINTS[1]);
+            fs::write(&out, "whole").into_diagnostic()?;
+            reached(POINTS[2]);
+            Ok(vec!["out".into()])
+        })
+    }
+
+    /// The child of the test below: hangs at the point it is told. Without being told it is no test of its own.
+    #[test]
+    fn a_stage_that_hangs() {
+        let var = |name| std::env::var(name).ok();
+        let (Some(dir), Some(point)) = (var("XTASK_TEST_DIR"), var("XTASK_TEST_POINT")) else { return };
+        let dir = Path::new(&dir);
+        let hang = |reached: &str| {
+            if reached == point {
+                fs::write(dir.join("reached"), "").unwrap();
+                std::thread::sleep(Duration::from_secs(60));
+            }
+        };
+        run(dir, "two", hang).unwrap();
+    }
+
+    /// Starts the stage in a process of its own and kills that at `point`.
+    fn killed_at(dir: &Path, point: &str) {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "step::tests::a_stage_that_hangs"])
+            .env("XTASK_TEST_DIR", dir)
+            .env("XTASK_TEST_POINT", point)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while !dir.join("reached").exists() {
+            assert!(started.elapsed() < Duration::from_secs(30), "the stage never came to {point}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_file(dir.join("reached")).unwrap();
+    }
+
+    #[test]
+    fn a_killed_stage_never_passes_for_finished() {
+        for point in POINTS {
+            let dir = tempfile::tempdir().unwrap();
+            // An older good output of other inputs, and of the very same ones.
+            for older in ["one", "two"] {
+                run(dir.path(), older, |_| {}).unwrap();
+                fs::remove_file(dir.path().join("out")).unwrap();
+                killed_at(dir.path(), point);
+                let mut ran = 0;
+                run(dir.path(), "two", |_| ran += 1).unwrap();
+                assert_eq!(ran, POINTS.len(), "killed {point}, older output {older}");
+                assert_eq!(fs::read_to_string(dir.path().join("out")).unwrap(), "whole");
+                run(dir.path(), "two", |_| panic!("a finished stage ran again")).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_dry_run_names_the_reason_and_touches_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), "one", |_| {}).unwrap();
+        let records = Records::default();
+        let ctx = Ctx { dry_run: Some(records.clone()), ..ctx(dir.path()) };
+        let stamp = StampFile::new(dir.path().join("stamp.json"), dir.path());
+        let work = |_: &Step| panic!("a dry run ran the stage");
+        let would = stage(&ctx, "made", &stamp, &inputs("two"), work).unwrap_err();
+        assert_eq!(would.to_string(), "made would run, because setting changed from \"one\" to \"two\"");
+        assert!(stage(&ctx, "made", &stamp, &inputs("one"), work).is_ok(), "the dry run spoiled the stamp");
+        assert_eq!(records.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_failure_names_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let step = Step::start(&ctx(dir.path()), "made", &Reason::NeverFinished).unwrap();
+        let failed = step.run_expression("sh", duct::cmd!("sh", "-c", "echo told; exit 3")).unwrap_err();
+        assert_eq!(failed.to_string(), "made: sh failed (exit status: 3)");
+        let log = fs::read_to_string(dir.path().join("target/logs/made.log")).unwrap();
+        assert!(log.ends_with("told\n"), "{log}");
+        assert!(failed.help().is_some_and(|help| help.to_string().contains("target/logs/made.log")));
+    }
+}

@@ -80,7 +80,7 @@ fn make(ctx: &Ctx, tools: &ToolsTree, names: &[&str], suite: &str, path: &PathBu
 fn fetch(ctx: &Ctx, names: &[&str], suite: &str, tar: &PathBuf) -> miette::Result<()> {
     let mut command = Command::new("mmdebstrap");
     command.args(["--quiet", "--variant=extract", "--format=tar", &format!("--include={}", names.join(","))]);
-    if let Some(keyring) = crate::host::keyring(suite) {
+    if let Some(keyring) = crate::host::keyring() {
         command.arg(format!("--keyring={}", keyring.display()));
     }
     let output = command

@@ -150,7 +150,7 @@ fn bootstrap(
         format!("--include={}", sources.tools.packages.join(",")),
         format!("--include={}", sources.kernel.package()),
     ];
-    if let Some(keyring) = host::keyring(suite) {
+    if let Some(keyring) = host::keyring() {
         args.push(format!("--keyring={}", keyring.display()));
     }
     let preferences = home.join("preferences");

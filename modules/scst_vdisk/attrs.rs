@@ -21,6 +21,7 @@ enum File {
     Eui64Id,
     Filename,
     InqVendSpecific,
+    LbPerPbExp,
     NaaId,
     NvCache,
     OptTransLen,
@@ -47,11 +48,12 @@ use File::*;
 
 impl File {
     /// Every file, at the place of its number.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Blocksize,
         Eui64Id,
         Filename,
         InqVendSpecific,
+        LbPerPbExp,
         NaaId,
         NvCache,
         OptTransLen,
@@ -84,6 +86,7 @@ impl File {
             Eui64Id => c"eui64_id",
             Filename => c"filename",
             InqVendSpecific => c"inq_vend_specific",
+            LbPerPbExp => c"lb_per_pb_exp",
             NaaId => c"naa_id",
             NvCache => c"nv_cache",
             OptTransLen => c"opt_trans_len",
@@ -124,6 +127,7 @@ static FILEIO: &[Attr] = &[
     file(Eui64Id, RW),
     file(Filename, RW),
     file(InqVendSpecific, RW),
+    file(LbPerPbExp, RW),
     file(NaaId, RW),
     file(NvCache, RO),
     file(OptTransLen, RW),
@@ -150,6 +154,7 @@ static BLOCKIO: &[Attr] = &[
     file(Eui64Id, RW),
     file(Filename, RW),
     file(InqVendSpecific, RW),
+    file(LbPerPbExp, RW),
     file(NaaId, RW),
     file(NvCache, RO),
     file(OptTransLen, RW),
@@ -210,6 +215,7 @@ impl<S: Store> Attributes for Disk<S> {
             Eui64Id => names().eui64.show(page),
             Filename => self.show_filename(page)?,
             InqVendSpecific => names().inq_vend_specific.show(page),
+            LbPerPbExp => flag(self.lb_per_pb_exp.load(Relaxed), true, page),
             NaaId => names().naa.show(page),
             NvCache => flag(self.nv_cache, false, page),
             OptTransLen => {
@@ -248,6 +254,7 @@ impl<S: Store> Attributes for Disk<S> {
         match File::from_id(id)? {
             Eui64Id => self.rename(|names| set_binary(&mut names.eui64, text, Binary::is_eui64)),
             InqVendSpecific => self.rename(|names| names.inq_vend_specific.set(text)),
+            LbPerPbExp => self.set_lb_per_pb_exp(mgmt::flag(text).map_err(errno)?),
             NaaId => self.rename(|names| set_binary(&mut names.naa, text, Binary::is_naa)),
             OptTransLen => self.set_opt_trans_len(text),
             ProdId => self.rename(|names| names.product.set(text)),
@@ -301,6 +308,11 @@ impl<S: Store> Disk<S> {
         }
         self.opt_trans_len.store(bytes as u32, Relaxed);
         self.opt_trans_len_set.store(true, Relaxed);
+        self.identity_changed()
+    }
+
+    fn set_lb_per_pb_exp(&self, on: bool) -> Result {
+        self.lb_per_pb_exp.store(on, Relaxed);
         self.identity_changed()
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Disk<S> {
     pub(crate) removable: bool,
     pub(crate) rotational: bool,
     physical_exponent: u8,
+    /// READ CAPACITY (16) tells of physical blocks.
+    pub(crate) lb_per_pb_exp: Atomic<bool>,
     /// `opt_trans_len` in bytes.
     pub(crate) opt_trans_len: Atomic<u32>,
     pub(crate) opt_trans_len_set: Atomic<bool>,
@@ -106,6 +108,7 @@ impl<S: Store> Disk<S> {
             removable: params.removable,
             rotational: params.rotational,
             physical_exponent: exponent(physical_block_size, params.block_shift),
+            lb_per_pb_exp: Atomic::new(true),
             opt_trans_len: Atomic::new(opt_trans_len),
             opt_trans_len_set: Atomic::new(false),
             name,
@@ -163,7 +166,11 @@ impl<S: Store> Disk<S> {
         Capacity {
             blocks: self.blocks(),
             block_size: self.block_size(),
-            physical_exponent: self.physical_exponent,
+            physical_exponent: if self.lb_per_pb_exp.load(Relaxed) {
+                self.physical_exponent
+            } else {
+                0
+            },
             lbpme: false,
             lbprz: false,
         }

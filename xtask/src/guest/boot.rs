@@ -151,7 +151,7 @@ fn direct(parts: &Parts, wishes: &Wishes, additions: Vec<PathBuf>, dir: &Path) -
             joined
         }
     };
-    let words = [&[parts.cmdline.clone()], &wishes.cmdline[..]].concat();
+    let words = [std::slice::from_ref(&parts.cmdline), &wishes.cmdline[..]].concat();
     Ok(Boot::Direct { kernel: parts.kernel.clone(), initrd, cmdline: words.join(" ") })
 }
 

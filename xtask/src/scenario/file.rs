@@ -171,8 +171,6 @@ pub(crate) enum Power {
     Off,
     /// `reboot` in the guest; its agent must speak again.
     Reboot,
-    /// The power button is pressed; QEMU must end by itself.
-    Button,
     /// The plug is pulled.
     Cut,
 }
@@ -216,10 +214,7 @@ impl Scenario {
     fn check_order(&self) -> miette::Result<()> {
         let mut on = false;
         for (number, step) in self.steps.iter().enumerate() {
-            let needs_on = match step {
-                Step::Boot { .. } | Step::Outside { .. } => false,
-                _ => true,
-            };
+            let needs_on = !matches!(step, Step::Boot { .. } | Step::Outside { .. });
             if needs_on != on {
                 let state = if on { "on" } else { "off" };
                 return Err(miette!("step {} cannot be done while the guest is {state}", number + 1));

@@ -152,7 +152,6 @@ impl Play<'_> {
                 }
                 return Ok(());
             }
-            Power::Button => self.vm()?.press_power_button()?,
             Power::Reboot => {
                 match self.exec("reboot; sleep 3600", deadline_s)?.0 {
                     // The agent's first word after the boot ends the command.

@@ -76,6 +76,9 @@ fn refresh(image: &Path, size: Size, dir: &Path) -> miette::Result<PathBuf> {
     if copy.exists() && std::fs::read_to_string(&origin).is_ok_and(|old| old == now) {
         return Ok(copy);
     }
+    if copy.exists() {
+        eprintln!("     disk: {} starts anew, because the image was built anew", copy.display());
+    }
     let aside = dir.join("disk.img.new");
     copy_sparse(image, &aside)?;
     grow(&aside, size)?;

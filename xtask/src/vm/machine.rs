@@ -217,10 +217,11 @@ fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
             drive.push_str(",readonly=on");
         }
         args.two("-drive", drive);
+        let slot = slot(args, disk.bus, number);
         let device = match disk.bus {
-            Bus::Virtio => "virtio-blk-pci".to_owned(),
+            Bus::Virtio => format!("virtio-blk-pci{slot}"),
             Bus::Scsi => "scsi-hd,bus=scsi.0".to_owned(),
-            Bus::Nvme => "nvme".to_owned(),
+            Bus::Nvme => format!("nvme{slot}"),
             Bus::Ahci => format!("ide-hd,bus=ide.{}", sata_ports.next().unwrap_or(0)),
             Bus::Usb => "usb-storage,bus=usb.0".to_owned(),
         };
@@ -233,6 +234,15 @@ fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
             format!("{device},id=disk{number},drive=drive{number},serial={serial}{bootindex}"),
         );
     }
+}
+
+/// A place of its own for a PCI disk beside the first one: only there can it be unplugged while the guest runs.
+fn slot(args: &mut Args, bus: Bus, number: usize) -> String {
+    if number == 0 || !matches!(bus, Bus::Virtio | Bus::Nvme) {
+        return String::new();
+    }
+    args.two("-device", format!("pcie-root-port,id=slot{number},chassis={number},slot={number}"));
+    format!(",bus=slot{number}")
 }
 
 /// A path as the value of a QEMU option, in which a comma ends the value unless it is doubled.
@@ -331,7 +341,8 @@ mod tests {
         };
         let mut machine = machine(boot);
         machine.accel = Accel::Kvm;
-        machine.disks = [Bus::Nvme, Bus::Scsi, Bus::Ahci, Bus::Ahci, Bus::Usb].map(|b| disk("/d", b)).into();
+        machine.disks =
+            [Bus::Nvme, Bus::Scsi, Bus::Ahci, Bus::Ahci, Bus::Usb, Bus::Virtio].map(|b| disk("/d", b)).into();
         machine.disks[1].access = Access::ReadOnly;
         machine.disks[4].format = Format::Qcow2;
         machine.ports = vec!["one", "two"];
@@ -366,6 +377,9 @@ mod tests {
 -device ide-hd,bus=ide.1,id=disk3,drive=drive3,serial=S1
 -drive if=none,id=drive4,format=qcow2,file=/d
 -device usb-storage,bus=usb.0,id=disk4,drive=drive4,serial=S1
+-drive if=none,id=drive5,format=raw,file=/d
+-device pcie-root-port,id=slot5,chassis=5,slot=5
+-device virtio-blk-pci,bus=slot5,id=disk5,drive=drive5,serial=S1
 -chardev socket,id=console,fd=10
 -serial chardev:console
 -chardev socket,id=qmp,fd=11

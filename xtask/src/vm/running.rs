@@ -107,11 +107,6 @@ impl Vm {
         &self.activity
     }
 
-    /// Presses the power button; it is for the guest to do something about it.
-    pub(crate) fn press_power_button(&mut self) -> miette::Result<()> {
-        self.qmp.execute("system_powerdown", json!({})).map(drop)
-    }
-
     /// Unplugs a device by its QEMU id.
     pub(crate) fn unplug(&mut self, id: &str) -> miette::Result<()> {
         self.qmp.execute("device_del", json!({ "id": id })).map(drop)

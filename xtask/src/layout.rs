@@ -104,12 +104,6 @@ impl Layout {
         self.0.contains_key(&merged(path))
     }
 
-    /// Every path but the directories, sorted.
-    pub(crate) fn files(&self) -> Vec<String> {
-        let files = self.0.iter().filter(|(_, entry)| !matches!(entry.kind, Kind::Directory { .. }));
-        files.map(|(path, _)| path.clone()).collect()
-    }
-
     /// Every path but the directories, with the source that put it there, sorted.
     pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         let files = self.0.iter().filter(|(_, entry)| !matches!(entry.kind, Kind::Directory { .. }));

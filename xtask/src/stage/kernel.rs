@@ -199,6 +199,8 @@ pub(crate) fn build(
     let fragments = fragments(ctx, request)?;
     let dir = ctx.target.join("kernel").join(folder(request, &fragments));
     let maker = maker(ctx, sources, tools, source, &dir.join("build"))?;
+    // Modules are compiled with the cache too, also where the kernel itself is up to date.
+    files::make_dir(&maker.ccache)?;
     let mut inputs = Inputs::new();
     for fragment in &fragments {
         inputs.text(fragment.name(), fragment.text());
@@ -209,7 +211,6 @@ pub(crate) fn build(
     let stamp = StampFile::new(dir.join("stamp.json"), &dir);
     let stamp = step::stage(ctx, "kernel", &stamp, &inputs, |step| {
         files::make_dir(&maker.build)?;
-        files::make_dir(&maker.ccache)?;
         configure(step, tools, &maker, &fragments)?;
         step.run(&maker.make(tools).args(["bzImage", "modules"]))?;
         collect(step, tools, &maker, &dir)

@@ -68,11 +68,6 @@ impl Rootfs {
         self.dir.join("os-release")
     }
 
-    /// Lines of a path and the source that put it into the archive.
-    pub(crate) fn sources(&self) -> PathBuf {
-        self.dir.join("files")
-    }
-
     /// The record of the build.
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.stamp

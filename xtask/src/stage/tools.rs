@@ -147,6 +147,8 @@ fn bootstrap(
         // apt's lists stay, so that packages for images come from the same snapshot of the mirror as the tree.
         "--skip=cleanup/apt/lists".into(),
         "--aptopt=APT::Install-Recommends \"false\"".into(),
+        // A tree that was not finished is made anew: nothing in it has to survive a power cut on the way.
+        "--dpkgopt=force-unsafe-io".into(),
         format!("--include={}", sources.tools.packages.join(",")),
         format!("--include={}", sources.kernel.package()),
     ];

@@ -3,7 +3,11 @@
 //!
 //! The kernel's own generator writes it inside the tools tree; the paths in it are then turned into the host's.
 
+use std::path::Path;
 use std::process::ExitCode;
+
+use miette::IntoDiagnostic as _;
+use serde_json::{json, Value};
 
 use crate::cli::Flavor;
 use crate::ctx::Ctx;
@@ -38,9 +42,47 @@ pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
         ("/usr/src", library.display().to_string()),
         ("/usr/lib/rustlib", tools.root().join("usr/lib/rustlib").display().to_string()),
     ];
-    files::write(&ctx.root.join("rust-project.json"), on_host(&text, &host))?;
+    let mut project: Value = serde_json::from_str(&on_host(&text, &host)).into_diagnostic()?;
+    project["sysroot"] = tools.root().join("usr").display().to_string().into();
+    add_modules(&mut project, &folder, &build)?;
+    let text = serde_json::to_string_pretty(&project).into_diagnostic()?;
+    files::write(&ctx.root.join("rust-project.json"), text + "\n")?;
     eprintln!("wrote rust-project.json; point rust-analyzer's linkedProjects at it");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds the crates of `modules/`, which the kernel's generator does not find below their folders. Each is known as
+/// `name/name_main.rs`, sees what the kernel's samples see, and the dependents see `scst`.
+fn add_modules(project: &mut Value, folder: &Path, build: &Path) -> miette::Result<()> {
+    let crates =
+        project["crates"].as_array_mut().ok_or_else(|| miette::miette!("the project lists no crates"))?;
+    let index = |crates: &[Value], name: &str| crates.iter().position(|known| known["display_name"] == name);
+    let names = ["core", "ffi", "pin_init", "macros", "zerocopy", "bindings", "uapi", "kernel"];
+    let seen = |crates: &[Value], more: &[&str]| -> Vec<Value> {
+        let wanted = names.iter().chain(more);
+        wanted.filter_map(|name| Some(json!({ "crate": index(crates, name)?, "name": name }))).collect()
+    };
+    let cfg = index(crates, "kernel").map(|kernel| crates[kernel]["cfg"].clone()).unwrap_or_default();
+    for (name, more) in [("scst", &[][..]), ("scst_vdisk", &["scst"]), ("scst_local", &["scst"])] {
+        let root = folder.join(name).join(format!("{name}_main.rs"));
+        let module = json!({
+            "display_name": name,
+            "root_module": root,
+            "edition": "2021",
+            "is_workspace_member": true,
+            "is_proc_macro": false,
+            "deps": seen(crates, more),
+            "cfg": cfg,
+            // The module's own sources, those that Kbuild makes, and what both crates share.
+            "source": { "include_dirs": [folder, build], "exclude_dirs": [] },
+            "env": {
+                "RUST_MODFILE": build.join(name),
+                "SCST_KAPI_BINDINGS": build.join("scst/kapi/bindings_generated.rs"),
+            },
+        });
+        crates.push(module);
+    }
+    Ok(())
 }
 
 /// Turns every quoted path of the tree that `places` knows into the host's.
@@ -53,7 +95,22 @@ fn on_host(text: &str, places: &[(&str, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::on_host;
+    use super::*;
+
+    #[test]
+    fn dependents_see_the_core_and_the_kernel() {
+        let mut project = json!({ "crates": [
+            { "display_name": "core" }, { "display_name": "kernel", "cfg": ["CONFIG_RUST"] },
+        ] });
+        add_modules(&mut project, Path::new("/h/modules"), Path::new("/h/out")).unwrap();
+        let local = &project["crates"][4];
+        assert_eq!(local["root_module"], "/h/modules/scst_local/scst_local_main.rs");
+        assert_eq!(local["cfg"], json!(["CONFIG_RUST"]));
+        let seen = json!([
+            { "crate": 0, "name": "core" }, { "crate": 1, "name": "kernel" }, { "crate": 2, "name": "scst" },
+        ]);
+        assert_eq!(local["deps"], seen);
+    }
 
     #[test]
     fn only_whole_path_prefixes_are_turned() {

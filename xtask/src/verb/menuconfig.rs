@@ -67,9 +67,10 @@ fn difference(before: &str, after: &str) -> BTreeMap<String, String> {
     let off = |symbol: &String| (symbol.clone(), format!("# CONFIG_{symbol} is not set"));
     let gone = before.iter().filter(|(symbol, line)| !after.contains_key(*symbol) && !line.starts_with('#'));
     let mut lines: BTreeMap<_, _> = gone.map(|(symbol, _)| off(symbol)).collect();
-    lines.extend(after.into_iter().filter(|(symbol, line)| {
-        before.get(symbol) != Some(line) && !(line.starts_with('#') && !before.contains_key(symbol))
-    }));
+    // An option that came up switched off was not asked for: it came with another.
+    let asked = |symbol: &String, line: &String| !line.starts_with('#') || before.contains_key(symbol);
+    let changed = after.into_iter().filter(|(symbol, line)| before.get(symbol) != Some(line));
+    lines.extend(changed.filter(|(symbol, line)| asked(symbol, line)));
     lines
 }
 

@@ -50,6 +50,7 @@ impl<S: Store> Disk<S> {
     }
 
     /// INQUIRY data, or a page of vital product data.
+    #[inline(never)] // Its buffer is not for the stack of others.
     fn inquiry(&self, cmd: &Command<Admitted>, page: Option<u8>, alloc_len: u32) -> Outcome {
         let mut buf = [0; INQUIRY_MAX];
         match self.write_inquiry(cmd, page, cut(&mut buf, alloc_len)) {
@@ -158,6 +159,7 @@ impl<S: Store> Disk<S> {
         })
     }
 
+    #[inline(never)] // Its buffer is not for the stack of others.
     fn mode_sense(&self, cmd: &Command<Admitted>, request: &ModeSense) -> Outcome {
         let mut buf = [0; MODE_MAX];
         let result = self.with_mode_device(cmd, |d| {
@@ -181,6 +183,7 @@ impl<S: Store> Disk<S> {
     }
 
     /// Sets what a parameter list asks for. Returns what was, and what is.
+    #[inline(never)] // Its buffer is not for the stack of others.
     fn select(
         &self,
         cmd: &Command<Admitted>,

@@ -340,16 +340,16 @@ impl BlockDevice {
         at: u64,
     ) -> Option<u64> {
         let left = io.offset.checked_add(u64::from(io.len))?.checked_sub(at)?;
-        // SAFETY: By this function's contract the table has `room` entries, which are plain data.
-        let table = unsafe { core::slice::from_raw_parts_mut((*bio).bi_io_vec, room) };
+        // SAFETY: By this function's contract the table has `room` entries, of which nothing is known.
+        let table = unsafe { core::slice::from_raw_parts_mut((*bio).bi_io_vec.cast(), room) };
         let (used, bytes) = segments.fill(table, left);
         let unaligned = |v: &c::bio_vec| (v.bv_offset | v.bv_len) & self.dma_mask != 0;
-        if table.get(..used)?.iter().any(unaligned) || bytes as u32 & self.block_mask != 0 {
+        if used.iter().any(unaligned) || bytes as u32 & self.block_mask != 0 {
             return None;
         }
         // SAFETY: The bio is ours until it is submitted.
         unsafe {
-            (*bio).bi_vcnt = used as u16;
+            (*bio).bi_vcnt = used.len() as u16;
             (*bio).bi_iter.bi_size = u32::try_from(bytes).ok()?;
             (*bio).bi_iter.bi_sector = at >> SECTOR_SHIFT;
         }

@@ -86,9 +86,8 @@ impl File {
         let mut segments = cmnd.segments();
         let mut moved: u64 = 0;
         while moved < len {
-            let mut table: [c::bio_vec; BATCH] = [const { pin_init::zeroed() }; BATCH];
-            let (used, bytes) = segments.fill(&mut table, len.saturating_sub(moved));
-            let table = table.get(..used).unwrap_or(&[]);
+            let mut table = [const { MaybeUninit::uninit() }; BATCH];
+            let (table, bytes) = segments.fill(&mut table, len.saturating_sub(moved));
             let done = self.batch(way, table, bytes, &mut at)?;
             moved = moved.saturating_add(done);
             if done < bytes || bytes == 0 {

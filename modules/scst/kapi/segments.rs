@@ -5,6 +5,7 @@
 //! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
 
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 use kernel::bindings as c;
 
@@ -34,24 +35,30 @@ impl Segments<'_> {
         }
     }
 
-    /// Fills `table` with the next pages, at most `max_bytes` of them; returns the entries used and their bytes.
-    pub(super) fn fill(&mut self, table: &mut [c::bio_vec], max_bytes: u64) -> (usize, u64) {
-        let mut bytes = 0;
-        let mut used = 0;
-        for slot in table {
-            if bytes == max_bytes {
+    /// Fills `table` with the next segments, at most `max_bytes` of them; returns the entries filled and their bytes.
+    pub(super) fn fill<'t>(
+        &mut self,
+        table: &'t mut [MaybeUninit<c::bio_vec>],
+        max_bytes: u64,
+    ) -> (&'t [c::bio_vec], u64) {
+        let mut bytes: u64 = 0;
+        let mut used: usize = 0;
+        for slot in table.iter_mut() {
+            let room = max_bytes.saturating_sub(bytes);
+            if room == 0 {
                 break;
             }
             let Some(mut vec) = self.next() else { break };
-            let room = max_bytes - bytes;
-            if u64::from(vec.bv_len) > room {
-                vec.bv_len = room as u32;
-            }
-            bytes += u64::from(vec.bv_len);
-            *slot = vec;
-            used += 1;
+            vec.bv_len = u64::from(vec.bv_len).min(room) as u32;
+            bytes = bytes.saturating_add(u64::from(vec.bv_len));
+            slot.write(vec);
+            used = used.saturating_add(1);
         }
-        (used, bytes)
+        // SAFETY: The first `used` entries of the table were written.
+        (
+            unsafe { core::slice::from_raw_parts(table.as_ptr().cast(), used) },
+            bytes,
+        )
     }
 }
 

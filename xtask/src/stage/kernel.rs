@@ -62,11 +62,6 @@ impl Kernel {
         self.dir.join("out/lib/modules").join(&self.release)
     }
 
-    /// The final configuration.
-    pub(crate) fn config(&self) -> PathBuf {
-        self.dir.join("out/config")
-    }
-
     /// What `uname -r` says.
     pub(crate) fn release(&self) -> &str {
         &self.release

@@ -33,9 +33,9 @@ impl<const N: usize> Field<N> {
         field
     }
 
-    /// Sets it. `EINVAL` for a text that is too long.
+    /// Sets it. `EINVAL` for a text that is too long or has control characters.
     pub(crate) fn set(&mut self, text: &str) -> Result {
-        self.text = Text::copy_of(text).map_err(|_| EINVAL)?;
+        self.text = bounded(text)?;
         self.set = true;
         Ok(())
     }
@@ -49,6 +49,14 @@ impl<const N: usize> Field<N> {
     pub(crate) fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
+}
+
+/// A copy of a text that can be shown on one line. `EINVAL` for any other.
+fn bounded<const N: usize>(text: &str) -> Result<Text<N>> {
+    if text.chars().any(char::is_control) {
+        return Err(EINVAL);
+    }
+    Text::copy_of(text).map_err(|_| EINVAL)
 }
 
 /// A value on a line of its own, and the line that makes it worth saving.
@@ -194,8 +202,7 @@ impl Identity {
 
     /// Sets the unit serial number. `EEXIST` where another device has it.
     pub(crate) fn set_serial(&mut self, text: &str) -> Result {
-        self.serial
-            .change(Text::copy_of(text).map_err(|_| EINVAL)?)?;
+        self.serial.change(bounded(text)?)?;
         self.serial_set = true;
         Ok(())
     }

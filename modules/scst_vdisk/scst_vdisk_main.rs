@@ -12,6 +12,8 @@
 //! | `store` | what a backing store has to do |
 //! | `fileio`, `blockio`, `nullio` | the stores |
 //! | `verify`, `job` | reading back, and commands on a workqueue |
+//!
+//! Locks: `Disk::identity`, and inside it `Serials::taken`. Commands that move data take neither.
 
 #![crate_name = "scst_vdisk"]
 #![forbid(unsafe_code)]

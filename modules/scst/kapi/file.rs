@@ -57,8 +57,9 @@ impl File {
             Access::ReadOnly => c::O_RDONLY,
             Access::ReadWrite => c::O_RDWR,
         };
-        // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting.
-        let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK) as i32;
+        // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting; O_NOATIME keeps
+        // reads from writing.
+        let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK | c::O_NOATIME) as i32;
         // SAFETY: The path is a C string.
         let file =
             from_err_ptr(unsafe { c::filp_open(path.as_char_ptr(), flags, 0) }).map_err(refused)?;

@@ -295,8 +295,8 @@ impl BlockDevice {
     /// not possible.
     fn build(&self, bio: *mut c::bio, mut segments: Segments<'_>, io: BlockIo) -> Option<Children> {
         // SAFETY: `bio` was initialised with its table by the caller and is not submitted.
-        let mut left = u64::from(io.len)
-            .checked_sub(unsafe { self.fill(bio, INLINE_VECS, &mut segments, io, io.offset) }?)?;
+        let inline = unsafe { self.fill(bio, INLINE_VECS, &mut segments, io, io.offset) }?;
+        let mut left = u64::from(io.len).checked_sub(inline)?;
         let mut children = Children::none();
         while left > 0 {
             // None left: the initiator's buffer is shorter than what it asked for.
@@ -316,9 +316,9 @@ impl BlockDevice {
                 )
             })?;
             children.push(child);
-            // SAFETY: Just allocated with room for `vecs` segments.
-            let bytes =
-                unsafe { self.fill(child.as_ptr(), usize::from(vecs), &mut segments, io, at) }?;
+            let (child, room) = (child.as_ptr(), usize::from(vecs));
+            // SAFETY: Just allocated with room for so many segments.
+            let bytes = unsafe { self.fill(child, room, &mut segments, io, at) }?;
             left = left.checked_sub(bytes).filter(|_| bytes > 0)?;
         }
         children.chain_to(bio);

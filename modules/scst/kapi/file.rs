@@ -61,8 +61,8 @@ impl File {
         // reads from writing.
         let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK | c::O_NOATIME) as i32;
         // SAFETY: The path is a C string.
-        let file =
-            from_err_ptr(unsafe { c::filp_open(path.as_char_ptr(), flags, 0) }).map_err(refused)?;
+        let file = unsafe { c::filp_open(path.as_char_ptr(), flags, 0) };
+        let file = from_err_ptr(file).map_err(refused)?;
         // INVARIANT: The reference is the one that `filp_open` made.
         let file = Self(NonNull::new(file).ok_or(ENOENT)?);
         // SAFETY: The file is open.

@@ -18,8 +18,9 @@ impl NoIo {
     /// Opens the scope.
     pub fn enter() -> Self {
         // SAFETY: Changes a flag of the current task only.
+        let flags = unsafe { bindings::scst_helper_memalloc_noio_save() };
         Self {
-            flags: unsafe { bindings::scst_helper_memalloc_noio_save() },
+            flags,
             _not_send: core::marker::PhantomData,
         }
     }

@@ -55,10 +55,8 @@ impl Segments<'_> {
             used = used.saturating_add(1);
         }
         // SAFETY: The first `used` entries of the table were written.
-        (
-            unsafe { core::slice::from_raw_parts(table.as_ptr().cast(), used) },
-            bytes,
-        )
+        let filled = unsafe { core::slice::from_raw_parts(table.as_ptr().cast(), used) };
+        (filled, bytes)
     }
 }
 

@@ -179,7 +179,11 @@ impl BlockDevice {
         unsafe {
             (*private).run = done as *const ();
             (*bio).bi_private = private.cast();
-            (*bio).bi_end_io = Some(ended::<T>);
+            (*bio).bi_end_io = Some(if io.durable {
+                flush_ended::<T>
+            } else {
+                ended::<T>
+            });
             children.submit();
             c::submit_bio(bio);
         }
@@ -196,7 +200,7 @@ impl BlockDevice {
             c::bio_init(bio, self.raw(), ptr::null_mut(), 0, FLUSH);
             (*private).run = done as *const ();
             (*bio).bi_private = private.cast();
-            (*bio).bi_end_io = Some(ended::<T>);
+            (*bio).bi_end_io = Some(flush_ended::<T>);
             c::submit_bio(bio);
         }
     }
@@ -503,6 +507,33 @@ unsafe extern "C" fn ended<T: Carrier + 'static>(bio: *mut c::bio) {
         let (cmnd, rest) = Cmnd::unpark::<T::Rest>(private);
         done(T::join(cmnd, rest), result);
     }
+}
+
+/// The device ends a flush, and a write that needs one, with its flush queue locked. A command that ends may itself be
+/// part of a flush, of the device that the initiator sees, and lock that one's queue; so it does not end in here.
+///
+/// # Safety
+///
+/// As [`ended`].
+unsafe extern "C" fn flush_ended<T: Carrier + 'static>(bio: *mut c::bio) {
+    // SAFETY: By this function's contract; the work item is not in use while a bio is.
+    unsafe {
+        let private = (*bio).bi_private.cast::<Private>();
+        let work = (&raw mut (*private).work).cast::<c::work_struct>();
+        bindings::scst_helper_init_work(work, Some(ended_later::<T>));
+        c::kblockd_schedule_work(work);
+    }
+}
+
+/// # Safety
+///
+/// Called by C with the work item of a private area whose inline bio has ended, as [`ended`] wants it.
+unsafe extern "C" fn ended_later<T: Carrier + 'static>(work: *mut c::work_struct) {
+    // The store goes only when everybody has left.
+    let _guard = rcu::read_lock();
+    // CAST: `work` is the first field of `Private`.
+    // SAFETY: By this function's contract.
+    unsafe { ended::<T>(inline_parts(work.cast()).0) };
 }
 
 /// # Safety

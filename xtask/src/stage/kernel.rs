@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use board_profile::Arch;
 
+use super::incremental;
 use super::source::{self, Source};
 use super::tools::ToolsTree;
 use crate::board::{Board, Boards};
@@ -69,7 +70,7 @@ impl Kernel {
 
     /// The build directory (`O=`), which modules are compiled against.
     pub(crate) fn build_dir(&self) -> PathBuf {
-        self.dir.join("build")
+        incremental::build_dir(&self.dir)
     }
 
     /// The kernel's sources.
@@ -193,7 +194,7 @@ pub(crate) fn build(
     let flavor = request.flavor;
     let fragments = fragments(ctx, request)?;
     let dir = ctx.target.join("kernel").join(folder(request, &fragments));
-    let maker = maker(ctx, sources, tools, source, &dir.join("build"))?;
+    let maker = maker(ctx, sources, tools, source, &incremental::build_dir(&dir))?;
     // Modules are compiled with the cache too, also where the kernel itself is up to date.
     files::make_dir(&maker.ccache)?;
     let mut inputs = Inputs::new();
@@ -205,10 +206,11 @@ pub(crate) fn build(
     tools.versions(&mut inputs, &COMPILERS);
     let stamp = StampFile::new(dir.join("stamp.json"), &dir);
     let stamp = step::stage(ctx, "kernel", &stamp, &inputs, |step| {
-        files::make_dir(&maker.build)?;
-        configure(step, tools, &maker, &fragments)?;
-        step.run(&maker.make(tools).args(["bzImage", "modules"]))?;
-        collect(step, tools, &maker, &dir)
+        incremental::make(&dir, source.version(), |_| {
+            configure(step, tools, &maker, &fragments)?;
+            step.run(&maker.make(tools).args(["bzImage", "modules"]))?;
+            collect(step, tools, &maker, &dir)
+        })
     })?;
     let release = files::read(&dir.join("out/release"))?.trim().to_owned();
     let source_version = source.version().to_owned();

@@ -7,6 +7,7 @@ use crate::cli::Flavor;
 pub(crate) mod convert;
 mod drivers;
 pub(crate) mod image;
+mod incremental;
 pub(crate) mod kernel;
 pub(crate) mod modules;
 pub(crate) mod packages;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use miette::IntoDiagnostic as _;
 
+use super::incremental;
 use super::kernel::Kernel;
 use super::tools::ToolsTree;
 use crate::ctx::Ctx;
@@ -45,15 +46,11 @@ pub(crate) fn build(ctx: &Ctx, tools: &ToolsTree, kernel: &Kernel) -> miette::Re
     inputs.tree("modules", &sources, is_source)?;
     let stamp = StampFile::new(home.join("stamp.json"), &home);
     let stamp = step::stage(ctx, "modules", &stamp, &inputs, |step| {
-        let build = home.join("build");
         // What was compiled against another kernel is of no use, and make would not notice.
-        let against = home.join("kernel");
-        if files::read(&against).ok() != Some(kernel.stamp().digest()) {
-            files::fresh_dir(&build)?;
-            files::write(&against, kernel.stamp().digest())?;
-        }
-        step.run(&make(tools, kernel, &sources, &build).arg("modules"))?;
-        collect(step, tools, &build, &home.join("out"))
+        incremental::make(&home, &kernel.stamp().digest(), |build| {
+            step.run(&make(tools, kernel, &sources, build).arg("modules"))?;
+            collect(step, tools, build, &home.join("out"))
+        })
     })?;
     Ok(Modules { dir: home.join("out"), stamp })
 }

@@ -140,16 +140,18 @@ impl Agent {
     /// The next event, or why there will be none.
     fn next(&mut self, limits: Limits) -> Result<Event, End> {
         loop {
-            match self.events.recv_timeout(TICK) {
-                Ok(event) => return Ok(event),
+            // Looked at first: a command that prints without end leaves no pause to look in.
+            let late = Instant::now() >= limits.until;
+            match self.events.recv_timeout(if late { Duration::ZERO } else { TICK }) {
+                Ok(event) if !late => return Ok(event),
                 Err(RecvTimeoutError::Disconnected) => return Err(End::Gone),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             if let Some(line) = self.console.dead() {
                 std::thread::sleep(LAST_WORDS);
                 return Err(End::Dead(line));
             }
-            if Instant::now() >= limits.until {
+            if late {
                 return Err(End::Deadline);
             }
             if self.activity.silence() > limits.silence {
@@ -303,6 +305,19 @@ mod tests {
         let end =
             fake.agent.run(b"x", limits(10_000, 10_000), &mut |_, b| seen.extend_from_slice(b)).unwrap();
         assert_eq!((end, &seen[..]), (End::Exit(3), &b"late"[..]));
+    }
+
+    #[test]
+    fn a_command_that_prints_without_end_meets_its_deadline() {
+        let mut guest = fake();
+        let mut out = guest.ports[1].try_clone().unwrap();
+        let flood = Duration::from_secs(10);
+        let started = Instant::now();
+        // It ends at last, so that an agent that listens for ever fails here instead of hanging.
+        std::thread::spawn(move || while started.elapsed() < flood && out.write_all(b"y\n").is_ok() {});
+        let end = guest.agent.run(b"yes", limits(300, 60_000), &mut |_, _| {}).unwrap();
+        assert_eq!(end, End::Deadline);
+        assert!(started.elapsed() < flood / 2, "the deadline came after {:?}", started.elapsed());
     }
 
     #[test]

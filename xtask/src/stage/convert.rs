@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The image types that are made from the disk or the unified kernel image on request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::image::{clamp_times, Image};
 use super::tools::ToolsTree;
@@ -35,7 +35,20 @@ pub(crate) fn path(image: &Image, kind: ImageType) -> PathBuf {
 
 /// The record of an earlier conversion.
 pub(crate) fn stamp(image: &Image, kind: ImageType) -> StampFile {
-    StampFile::new(image.dir().join(format!("{}.stamp.json", names(kind).0)), image.dir())
+    StampFile::new(image.dir().join(stamp_name(kind)), image.dir())
+}
+
+fn stamp_name(kind: ImageType) -> String {
+    format!("{}.stamp.json", names(kind).0)
+}
+
+/// Removes every conversion and its record from an image's folder.
+pub(super) fn remove(dir: &Path) -> miette::Result<()> {
+    for kind in [ImageType::Qcow2, ImageType::Iso] {
+        files::remove(&dir.join(stamp_name(kind)))?;
+        files::remove(&dir.join(names(kind).0))?;
+    }
+    Ok(())
 }
 
 /// What a conversion reads.
@@ -114,5 +127,23 @@ impl Maker<'_> {
         clamp_times(&empty, self.sources.source_date_epoch)?;
         let xorriso = self.command("xorriso").args(["-as", "mkisofs"]);
         self.step.run(&xorriso.args(layout).args(["-appended_part_as_gpt"]).args(boot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversions_go_with_their_records_and_their_source_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = |kind: ImageType| names(kind).0;
+        for kind in [ImageType::Disk, ImageType::Uki, ImageType::Qcow2, ImageType::Iso] {
+            files::write(&dir.path().join(name(kind)), "").unwrap();
+            files::write(&dir.path().join(stamp_name(kind)), "").unwrap();
+        }
+        remove(dir.path()).unwrap();
+        let left: Vec<_> = files::walk(dir.path()).unwrap().iter().map(|p| p.display().to_string()).collect();
+        assert_eq!(left.join(" "), "appliance.efi appliance.efi.stamp.json disk.img disk.img.stamp.json");
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use miette::{IntoDiagnostic as _, WrapErr as _};
 
+use super::convert;
 use super::kernel::Kernel;
 use super::rootfs::Rootfs;
 use super::tools::ToolsTree;
@@ -22,6 +23,8 @@ const MAKERS: [&str; 6] =
     ["systemd-ukify", "systemd-boot-efi", "systemd-repart", "dosfstools", "mtools", "e2fsprogs"];
 /// The boot loader in the tools tree.
 const LOADER: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+/// The description of an image, in the image's folder.
+const MANIFEST: &str = "manifest.json";
 /// The file systems of the disk are made with sectors of this size, which every firmware can read.
 const SECTOR_BYTES: u32 = 512;
 
@@ -51,7 +54,7 @@ impl Image {
 
     /// What the image consists of, as JSON.
     pub(crate) fn manifest(&self) -> PathBuf {
-        self.dir.join("manifest.json")
+        self.dir.join(MANIFEST)
     }
 
     /// The kernel command line inside the unified kernel image.
@@ -95,6 +98,9 @@ pub(crate) fn build(
         maker.uki(kernel, rootfs, &cmdline)?;
         maker.esp(&definitions.join("loader.conf"))?;
         maker.disk(&definitions)?;
+        // What was made from the older image, and what describes it, must not stand beside the new one.
+        files::remove(&dir.join(MANIFEST))?;
+        convert::remove(&dir)?;
         for name in ["appliance.efi", "disk.img"] {
             files::replace(&maker.work.join(name), &dir.join(name))?;
         }

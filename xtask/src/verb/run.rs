@@ -34,6 +34,8 @@ const NOT_RUN: u8 = 125;
 const BOOT_S: f64 = 60.0;
 /// Seconds without a sign of life; the agent gives one every five.
 const SILENCE_S: f64 = 30.0;
+/// Seconds that an idle machine may take to write everything out after a command.
+const SYNC_S: f64 = 30.0;
 /// How long a run without --timeout may take: longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Lines of the console that a failure shows.
@@ -162,9 +164,27 @@ fn exec(ctx: &Ctx, args: &Run, program: &[u8]) -> miette::Result<ExitCode> {
         Ok(_) => guest.agent.run(program, Limits { until: end_of_run, silence }, &mut pass_on)?,
         Err(end) => return Ok(did_not_boot(&guest, end, end_of_run)),
     };
+    let exited = matches!(end, End::Exit(_));
     let code = report(&guest, end);
+    if exited && !args.snapshot {
+        let until = end_of_run.min(Instant::now() + prepared.pace.duration(SYNC_S));
+        sync(&mut guest, Limits { until, silence })?;
+    }
     guest.vm.quit()?;
     Ok(code)
+}
+
+/// Has the guest write to its disks what it keeps in memory, because ending QEMU is a power cut to it.
+fn sync(guest: &mut Guest, limits: Limits) -> miette::Result<()> {
+    let end = guest.agent.run(b"sync", limits, &mut |_, _| {})?;
+    match end {
+        // A command that powers off or unplugs is none that waits for its data.
+        End::Exit(0) | End::Gone => {}
+        _ => eprintln!(
+            "xtask: the guest could not sync ({end:?}); what it wrote last may be missing from its disks"
+        ),
+    }
+    Ok(())
 }
 
 /// Hands a piece of the command's output on as it comes; nobody may be listening any more.

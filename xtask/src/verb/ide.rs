@@ -20,7 +20,7 @@ use crate::step::Step;
 
 /// Writes `rust-project.json` into the repository's root.
 pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
-    let _lock = Lock::take(&ctx.target)?;
+    let _locks = Lock::for_build(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;

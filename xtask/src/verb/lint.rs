@@ -8,6 +8,7 @@ use miette::IntoDiagnostic as _;
 use crate::cli::{Flavor, StageName};
 use crate::ctx::Ctx;
 use crate::files;
+use crate::lock::Lock;
 use crate::sources::Sources;
 use crate::stage::{kernel, modules, source, tools};
 
@@ -23,6 +24,7 @@ pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
 /// Compiles `modules/` aside with clippy in the compiler's place; what it makes is thrown away, because clippy may
 /// change code generation.
 fn in_kernel(ctx: &Ctx) -> miette::Result<bool> {
+    let _locks = Lock::for_build(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;

@@ -21,7 +21,7 @@ const HEADER: &str = "# SPDX-License-Identifier: MIT OR Apache-2.0\n";
 
 /// Opens the editor, then saves the difference.
 pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
-    let _lock = Lock::take(&ctx.target)?;
+    let [_outputs, cache] = Lock::for_build(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;
@@ -30,6 +30,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
     let request = Request::of(&board, args.board.flavor);
     let editor = kernel::Editor::open(ctx, &sources, &tools, &source, &request, &step)?;
     drop(step);
+    // Other clones may build while somebody thinks.
+    drop(cache);
     let before = files::read(&editor.config())?;
     let status = editor
         .make(&tools)

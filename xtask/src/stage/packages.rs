@@ -115,12 +115,16 @@ pub(crate) fn build(
             false => fetch(ctx, sources, tools, step, &names)?,
         };
         let mut used = String::new();
+        let mut asked_for = BTreeSet::new();
         for (name, version, archive) in &archives {
-            unpack(tools, step, archive, &aside)?;
+            let paths = unpack(tools, step, archive, &aside)?;
+            if names.contains(name) {
+                asked_for.extend(paths);
+            }
             let sha256 = files::digest_file(archive).into_diagnostic()?;
             used += &format!("{name} {version} {sha256}\n");
         }
-        prune(&aside)?;
+        prune(&aside, &asked_for)?;
         files::write(&home.join("packages"), used)?;
         files::replace(&aside, &home.join("root"))?;
         let unpacked = files::walk(&home.join("root"))?.into_iter().map(|path| Path::new("root").join(path));
@@ -162,7 +166,7 @@ fn fetch(
     let archives = ctx.cache.join("packages");
     files::make_dir(&archives)?;
     let mut found = Vec::new();
-    for (name, version) in installs(&resolved).filter(|(name, _)| !FILLED.contains(name)) {
+    for (name, version) in installs(&resolved).filter(|(name, _)| is_carried(name, names)) {
         let archive = archives.join(format!("{name}_{}.deb", version.replace(':', "%3a")));
         if !archive.exists() {
             if ctx.offline {
@@ -199,13 +203,20 @@ fn installs(simulated: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn unpack(tools: &ToolsTree, step: &Step, archive: &Path, into: &Path) -> miette::Result<()> {
-    let unpack = tools.command("dpkg-deb").bind_ro(archive, "/in.deb").bind_rw(into, "/out");
-    step.run(&unpack.superuser().args(["--extract", "/in.deb", "/out"]))
+/// The image fills the role of some packages, unless the board asks for one of these by its name.
+fn is_carried(name: &str, asked_for: &[String]) -> bool {
+    !FILLED.contains(&name) || asked_for.iter().any(|asked| asked == name)
 }
 
-/// Takes out what nobody reads and every shared library that nothing asks for.
-fn prune(root: &Path) -> miette::Result<()> {
+/// Unpacks one archive; returns the paths in it, relative to the root.
+fn unpack(tools: &ToolsTree, step: &Step, archive: &Path, into: &Path) -> miette::Result<Vec<PathBuf>> {
+    let unpack = tools.command("dpkg-deb").bind_ro(archive, "/in.deb").bind_rw(into, "/out");
+    let listed = step.read(&unpack.superuser().args(["--vextract", "/in.deb", "/out"]))?;
+    Ok(listed.lines().map(|line| line.trim_start_matches("./").into()).collect())
+}
+
+/// Takes out what nobody reads, and every shared library that nothing asks for and that is not one of `asked_for`.
+fn prune(root: &Path, asked_for: &BTreeSet<PathBuf>) -> miette::Result<()> {
     let files_of_root = files::walk(root)?;
     let unread = |path: &&PathBuf| UNREAD.iter().any(|folder| path.starts_with(folder));
     for path in files_of_root.iter().filter(unread) {
@@ -213,7 +224,7 @@ fn prune(root: &Path) -> miette::Result<()> {
     }
     let carried: Vec<_> = files_of_root.iter().filter(|path| !unread(path)).collect();
     let (libraries, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        carried.into_iter().partition(|path| is_library(path));
+        carried.into_iter().partition(|path| is_library(path) && !asked_for.contains(*path));
     let needed = needed_libraries(root, &others, &libraries)?;
     for path in libraries.iter().filter(|path| !needed.contains(path.as_path())) {
         files::remove(&root.join(path))?;
@@ -240,10 +251,14 @@ fn needed_libraries(
     while let Some(path) = open.pop_front() {
         let full = root.join(&path);
         let meta = fs::symlink_metadata(&full).into_diagnostic()?;
-        let asked: Vec<std::ffi::OsString> = match meta.is_symlink() {
+        let mut asked: Vec<std::ffi::OsString> = match meta.is_symlink() {
             true => fs::read_link(&full).into_diagnostic()?.file_name().map(Into::into).into_iter().collect(),
             false => asks_for(&full)?.into_iter().map(Into::into).collect(),
         };
+        // The C library loads this one when a thread is cancelled or exits, without naming it in its header.
+        if path.file_name() == Some("libc.so.6".as_ref()) {
+            asked.push("libgcc_s.so.1".into());
+        }
         let found = asked.iter().filter_map(|name| by_name.get(name));
         for library in found.filter(|library| !needed.contains(*library)).cloned().collect::<Vec<_>>() {
             open.push_back(library.clone());
@@ -306,6 +321,13 @@ mod tests {
     }
 
     #[test]
+    fn a_package_that_the_image_fills_in_for_is_carried_if_it_is_asked_for() {
+        let names = ["sg3-utils".to_owned(), "util-linux".to_owned()];
+        assert!(is_carried("util-linux", &names) && is_carried("libc6", &names));
+        assert!(!is_carried("bash", &names));
+    }
+
+    #[test]
     fn only_libraries_that_something_asks_for_stay() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
@@ -315,13 +337,31 @@ mod tests {
         fs::create_dir_all(root.join("usr/share/doc/x")).unwrap();
         fs::copy(std::env::current_exe().unwrap(), root.join("usr/bin/x")).unwrap();
         fs::write(root.join("usr/share/doc/x/copyright"), "").unwrap();
-        for name in ["libc.so.6.1", "libunused.so.1"] {
+        for name in ["libc.so.6.1", "libgcc_s.so.1", "libunused.so.1", "libwanted.so.1"] {
             fs::write(folder.join(name), "no ELF").unwrap();
         }
         std::os::unix::fs::symlink("libc.so.6.1", folder.join("libc.so.6")).unwrap();
-        prune(root).unwrap();
+        prune(root, &BTreeSet::from([Path::new(LIBRARIES).join("libwanted.so.1")])).unwrap();
         let left: Vec<_> = files::walk(root).unwrap().iter().map(|p| p.display().to_string()).collect();
-        let libraries = format!("{LIBRARIES}/libc.so.6 {LIBRARIES}/libc.so.6.1");
-        assert_eq!(left.join(" "), format!("usr/bin/x {libraries}"));
+        let libraries = ["libc.so.6", "libc.so.6.1", "libgcc_s.so.1", "libwanted.so.1"];
+        assert_eq!(left[0], "usr/bin/x");
+        assert_eq!(left[1..], libraries.map(|name| format!("{LIBRARIES}/{name}")));
+    }
+
+    #[test]
+    fn the_c_library_brings_what_it_loads_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = |name: &str| Path::new(LIBRARIES).join(name);
+        for name in ["libc.so.6", "libgcc_s.so.1"] {
+            files::write(&dir.path().join(library(name)), "no ELF").unwrap();
+        }
+        fs::create_dir_all(dir.path().join("usr/bin")).unwrap();
+        std::os::unix::fs::symlink("../lib/libc.so.6", dir.path().join("usr/bin/user")).unwrap();
+        prune(dir.path(), &BTreeSet::new()).unwrap();
+        let left = files::walk(dir.path()).unwrap();
+        assert_eq!(left[1..], [library("libc.so.6"), library("libgcc_s.so.1")]);
+        fs::remove_file(dir.path().join("usr/bin/user")).unwrap();
+        prune(dir.path(), &BTreeSet::new()).unwrap();
+        assert!(files::walk(dir.path()).unwrap().is_empty());
     }
 }

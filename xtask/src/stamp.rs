@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// Raise this when a stage's outputs change although no input does, that is with its code's meaning.
+/// Raise this when the outputs of a stage that does not count its own code as an input change with that code.
 const FORMAT: &str = "1";
 
 /// What a stage reads: names for people, digests or values for comparison.

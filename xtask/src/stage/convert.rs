@@ -55,6 +55,7 @@ pub(super) fn remove(dir: &Path) -> miette::Result<()> {
 pub(crate) fn inputs(sources: &Sources, tools: &ToolsTree, image: &Image, kind: ImageType) -> Inputs {
     let from = names(kind).1;
     let mut inputs = Inputs::new();
+    inputs.text("the stage's code", include_str!("convert.rs"));
     inputs.value(from, image.stamp().output(from).unwrap_or_default());
     inputs.value("source_date_epoch", sources.source_date_epoch.to_string());
     tools.versions(&mut inputs, &["qemu-utils", "mtools", "xorriso"]);

@@ -82,6 +82,8 @@ pub(crate) fn build(
     let cmdline = board.cmdline();
     let mut inputs = Inputs::new();
     inputs.value("source_date_epoch", sources.source_date_epoch.to_string());
+    inputs.text("the stage's code", include_str!("image.rs"));
+    inputs.value("version", env!("CARGO_PKG_VERSION"));
     inputs.value("kernel", kernel.stamp().output("out/bzImage").unwrap_or_default());
     inputs.value("rootfs", rootfs.stamp().digest());
     inputs.value("the board's name", board.name());

@@ -101,6 +101,7 @@ pub(crate) fn build(
     names.sort();
     names.dedup();
     let mut inputs = Inputs::new();
+    inputs.text("the stage's code", include_str!("packages.rs"));
     inputs.value("package names", names.join(" "));
     inputs.text("tools tree", tools.packages().to_text());
     let id = files::digest(names.join(" "));

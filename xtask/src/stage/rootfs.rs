@@ -44,6 +44,10 @@ const DIRECTORIES: [(&str, u32); 12] = [
 /// zstd's level: 19 makes the archive 4 % smaller than 12 and takes four times as long.
 const COMPRESSION: &str = "-12";
 
+/// What decides about the archive's content beside the stage's inputs.
+const CODE: &str =
+    concat!(include_str!("rootfs.rs"), include_str!("drivers.rs"), include_str!("../layout.rs"));
+
 /// A board's root file system.
 #[derive(Debug)]
 pub(crate) struct Rootfs {
@@ -100,7 +104,8 @@ pub(crate) fn build(
     let overlay = ctx.root.join("overlay/rootfs");
     let mut inputs = Inputs::new();
     inputs.value("source_date_epoch", sources.source_date_epoch.to_string());
-    inputs.value("compression", COMPRESSION);
+    inputs.text("the stage's code", CODE);
+    inputs.value("version", env!("CARGO_PKG_VERSION"));
     inputs.value("kernel", parts.kernel.stamp().digest());
     inputs.value("modules", parts.modules.stamp().digest());
     inputs.value("program", parts.program.stamp().digest());

@@ -345,7 +345,7 @@ pub(crate) struct Run {
 
 const RUN_HELP: &str = "\
 Without --exec the guest's console is this terminal: Ctrl-A X ends QEMU, Ctrl-A H lists more.
-What the guest writes is kept in target/vm/BOARD/ until the image is built anew.
+What the guest writes is kept in target/vm/BOARD-FLAVOUR/ until the image is built anew.
 
 Exit status with --exec:
   the command's own; 128 + N if signal N killed it

@@ -261,8 +261,8 @@ pub(crate) struct Json {
 pub(crate) struct Menuconfig {
     #[command(flatten)]
     pub(crate) board: BoardArgs,
-    /// The fragment to add the difference to, below kernel-config/fragments
-    #[arg(long, value_name = "NAME", default_value = "local")]
+    /// The fragment to add the difference to, board/NAME.config, which a board's [kernel] fragments can name
+    #[arg(long, value_name = "NAME", default_value = "local", value_parser = crate::verb::menuconfig::parse_save)]
     pub(crate) save: String,
 }
 

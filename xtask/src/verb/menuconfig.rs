@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `menuconfig`: the kernel's own editor on a board's configuration; what was changed becomes a fragment.
+//! `menuconfig`: the kernel's own editor on a board's configuration; what was changed becomes a fragment of boards.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -27,7 +27,14 @@ pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
     let source = source::build(ctx, &sources, &tools)?;
     let board = Boards::new(ctx).load(&args.board.board)?;
     let step = Step::start(ctx, "menuconfig", &Reason::NeverFinished)?;
-    let request = Request::of(&board, args.board.flavor);
+    let fragment = format!("{}.config", args.save);
+    let path = Boards::folder(ctx).join(&fragment);
+    let mut request = Request::of(&board, args.board.flavor);
+    let named = request.fragments.contains(&fragment);
+    // What an earlier run saved is in front of the user again, so that it can be taken back.
+    if path.exists() && !named {
+        request.fragments.push(fragment.clone());
+    }
     let editor = kernel::Editor::open(ctx, &sources, &tools, &source, &request, &step)?;
     drop(step);
     // Other clones may build while somebody thinks.
@@ -48,15 +55,25 @@ pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
         eprintln!("nothing changed");
         return Ok(ExitCode::SUCCESS);
     }
-    let name = format!("kernel-config/fragments/{}.config", args.save);
-    let path = ctx.root.join(&name);
-    let old = files::read(&path).unwrap_or_else(|_| HEADER.to_owned());
+    let old = if path.exists() { files::read(&path)? } else { HEADER.to_owned() };
     files::write(&path, merge(&old, &lines))?;
-    eprintln!(
-        "{} changed options are in {name}; name it in a board's [kernel] fragments, or move the lines",
-        lines.len()
-    );
+    eprintln!("{} changed options are in board/{fragment}", lines.len());
+    if !named {
+        eprintln!(
+            "no build uses it yet: write fragments = [\"{fragment}\"] into a board's [kernel], or move its lines into \
+             kernel-config/fragments"
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads `--save`: a file's name without its ending, never a way into another folder.
+pub(crate) fn parse_save(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(good) {
+        true => Ok(text.strip_suffix(".config").unwrap_or(text).to_owned()),
+        false => Err("a name of letters, digits, `-`, `_` and `.`; the file is board/NAME.config".into()),
+    }
 }
 
 fn terminal() -> String {
@@ -105,6 +122,24 @@ mod tests {
         let lines: Vec<_> = difference(before, after).into_values().collect();
         assert_eq!(lines, ["CONFIG_B=y", "CONFIG_C=m", "# CONFIG_D is not set", "CONFIG_E=3"]);
         assert!(difference(before, before).is_empty());
+    }
+
+    #[test]
+    fn a_second_run_adds_to_the_first_and_can_take_it_back() {
+        let first = merge(HEADER, &difference("CONFIG_A=m\n", "CONFIG_A=y\nCONFIG_B=y\n"));
+        // The second starts from the board's configuration with the first one's lines.
+        let second = difference("CONFIG_A=y\nCONFIG_B=y\n", "CONFIG_A=y\nCONFIG_C=y\n");
+        let lines = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=y\n";
+        assert_eq!(merge(&first, &second), format!("{HEADER}{lines}"));
+    }
+
+    #[test]
+    fn a_fragments_name_leads_nowhere_else() {
+        assert_eq!(parse_save("local"), Ok("local".into()));
+        assert_eq!(parse_save("my-nvme.config"), Ok("my-nvme".into()));
+        for bad in ["", "../x", "a/b", "/etc/x", ".hidden", "-x", "a b"] {
+            assert!(parse_save(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

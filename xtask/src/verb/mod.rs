@@ -10,7 +10,7 @@ mod ide;
 mod lint;
 mod lock;
 mod manual;
-mod menuconfig;
+pub(crate) mod menuconfig;
 mod run;
 mod test;
 mod why;

@@ -264,11 +264,12 @@ mod tests {
         })
     }
 
-    /// The child of the test below: hangs at the point it is told. Without being told it is no test of its own.
+    /// The child of the test below: hangs at the point it is told.
     #[test]
+    #[ignore = "no test of its own"]
     fn a_stage_that_hangs() {
-        let var = |name| std::env::var(name).ok();
-        let (Some(dir), Some(point)) = (var("XTASK_TEST_DIR"), var("XTASK_TEST_POINT")) else { return };
+        let var = std::env::var::<&str>;
+        let (dir, point) = (var("XTASK_TEST_DIR").unwrap(), var("XTASK_TEST_POINT").unwrap());
         let dir = Path::new(&dir);
         let hang = |reached: &str| {
             if reached == point {
@@ -282,7 +283,7 @@ mod tests {
     /// Starts the stage in a process of its own and kills that at `point`.
     fn killed_at(dir: &Path, point: &str) {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "step::tests::a_stage_that_hangs"])
+            .args(["--ignored", "--exact", "step::tests::a_stage_that_hangs"])
             .env("XTASK_TEST_DIR", dir)
             .env("XTASK_TEST_POINT", point)
             .stdout(Stdio::null())

@@ -18,13 +18,18 @@ pub(crate) struct Need {
 }
 
 /// Everything that a build runs outside the tools tree, beside cargo itself.
-pub(crate) const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 5] = [
     Need { program: "mmdebstrap", package: "mmdebstrap", purpose: "makes the tools tree" },
     Need { program: "bwrap", package: "bubblewrap", purpose: "enters the tools tree" },
     Need { program: "tar", package: "tar", purpose: "unpacks the tools tree" },
     Need { program: "apt-get", package: "apt", purpose: "fetches the tools tree's packages" },
     Need { program: "newuidmap", package: "uidmap", purpose: "makes the tools tree as an ordinary user" },
 ];
+
+/// What the caller needs of [`NEEDS`]: root can make user namespaces without help.
+pub(crate) fn needs() -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().filter(|need| !(is_root() && need.program == "newuidmap"))
+}
 
 /// True if the caller is root.
 pub(crate) fn is_root() -> bool {
@@ -55,9 +60,7 @@ pub(crate) fn keyring() -> Option<PathBuf> {
 
 /// Installs what is missing where the caller may, else says which command does.
 pub(crate) fn ensure_tools(step: &Step) -> miette::Result<()> {
-    // Root needs no help with user namespaces.
-    let wanted = NEEDS.iter().filter(|need| !(is_root() && need.program == "newuidmap"));
-    let missing: Vec<_> = wanted.filter(|need| find(need.program).is_none()).collect();
+    let missing: Vec<_> = needs().filter(|need| find(need.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -55,7 +55,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Doctor) -> miette::Result<ExitCode> {
     let sources = Sources::read(ctx)?;
     let mut findings = vec![program("cargo", "cargo", "compiles the build system")];
     findings.extend(
-        host::NEEDS.iter().map(|Need { program: name, package, purpose }| program(name, package, purpose)),
+        host::needs().map(|Need { program: name, package, purpose }| program(name, package, purpose)),
     );
     findings.push(sandbox());
     findings.push(mirror(ctx));

@@ -63,6 +63,15 @@ impl Ctx {
         self.target.join("logs").join(format!("{name}.log"))
     }
 
+    /// The flags that give another xtask the settings of this one.
+    pub(crate) fn global_args(&self) -> Vec<String> {
+        let mut args = vec![format!("--jobs={}", self.jobs)];
+        args.extend(self.offline.then(|| "--offline".to_owned()));
+        args.extend(self.locked.then(|| "--locked".to_owned()));
+        args.extend(self.mirror.as_ref().map(|mirror| format!("--mirror={mirror}")));
+        args
+    }
+
     /// The compiler cache.
     pub(crate) fn ccache(&self) -> PathBuf {
         self.cache.join("ccache")
@@ -76,4 +85,27 @@ fn cache_dir() -> miette::Result<PathBuf> {
         .or_else(|| var("XDG_CACHE_HOME").map(|d| d.join("scst-appliance")))
         .or_else(|| var("HOME").map(|d| d.join(".cache/scst-appliance")))
         .ok_or_else(|| miette::miette!(help = "set HOME or SCST_APPLIANCE_CACHE", "no cache directory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn another_xtask_gets_the_settings_of_this_one() {
+        for line in ["", "--jobs 3 --offline", "--locked --mirror http://localhost/debian"] {
+            let parse = |args: &[String]| {
+                let program = ["xtask".to_owned()];
+                let verb = ["lint".to_owned()];
+                Ctx::new(&Cli::parse_from(program.iter().chain(&verb).chain(args)).global).unwrap()
+            };
+            let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            let (given, passed) = (parse(&words), parse(&parse(&words).global_args()));
+            let settings = |ctx: &Ctx| (ctx.jobs, ctx.offline, ctx.locked, ctx.mirror.clone());
+            assert_eq!(settings(&given), settings(&passed), "{line}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::queue::Test;
 use super::report::Failure;
+use crate::ctx::Ctx;
 
 /// Name, verb, and what to do about a failure.
 const CHECKS: [(&str, &[&str], &str); 3] = [
@@ -14,18 +15,19 @@ const CHECKS: [(&str, &[&str], &str); 3] = [
 ];
 
 /// Every check.
-pub(crate) fn tests() -> Vec<Test<'static>> {
-    let test = |(name, verb, help): (&str, &'static [&'static str], &'static str)| Test {
-        name: name.to_owned(),
-        work: Box::new(move || run(verb, help)),
+pub(crate) fn tests(ctx: &Ctx) -> Vec<Test<'static>> {
+    let test = |(name, verb, help): (&str, &'static [&'static str], &'static str)| {
+        let global = ctx.global_args();
+        Test { name: name.to_owned(), work: Box::new(move || run(verb, &global, help)) }
     };
     CHECKS.into_iter().map(test).collect()
 }
 
-fn run(verb: &[&str], help: &str) -> Result<(), Failure> {
+fn run(verb: &[&str], global: &[String], help: &str) -> Result<(), Failure> {
     // The running program itself: its file may have been replaced by a build meanwhile.
     let output = Command::new("/proc/self/exe")
         .args(verb)
+        .args(global)
         .output()
         .map_err(|error| Failure::fail(format!("cannot run xtask again: {error}")))?;
     if output.status.success() {

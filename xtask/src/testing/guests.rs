@@ -70,31 +70,35 @@ pub(crate) fn cases(folder: &Path, board: Option<&str>, flavor: Flavor) -> miett
     Ok(cases)
 }
 
-/// What became of one board's build.
-struct Ready {
+/// One board's finished build.
+#[derive(Debug)]
+pub(crate) struct Ready {
     board: Board,
     flavor: Flavor,
     built: Built,
     accel: Accel,
 }
 
-/// Builds each board once and plays `cases` on them.
-pub(crate) fn run(ctx: &Ctx, cases: &[&Case], accel: Wanted, report: &Report) {
+/// Builds each board of `cases` once. A build that fails is one test that fails.
+pub(crate) fn builds(ctx: &Ctx, cases: &[&Case], accel: Wanted, report: &Report) -> Vec<Ready> {
     let mut wanted: Vec<_> = cases.iter().map(|case| (case.board.as_str(), case.flavor)).collect();
     wanted.sort_by_key(|(board, flavor)| (*board, flavor.name()));
     wanted.dedup();
-    let ready: Vec<Ready> = wanted
+    wanted
         .into_iter()
         .filter_map(
             |(board, flavor)| if report.stopped() { None } else { build(ctx, board, flavor, accel, report) },
         )
-        .collect();
+        .collect()
+}
+
+/// Plays `cases` on what was built for them.
+pub(crate) fn play_all(ctx: &Ctx, cases: &[&Case], ready: &[Ready], report: &Report) {
     let at_once = GUESTS.min(ctx.jobs).min(cases.len());
-    let tests: Vec<_> = cases.iter().map(|case| test(ctx, case, &ready, at_once)).collect();
+    let tests: Vec<_> = cases.iter().map(|case| test(ctx, case, ready, at_once)).collect();
     queue::run(&tests, at_once, report);
 }
 
-/// Builds one board; a build that fails is one test that fails.
 fn build(ctx: &Ctx, name: &str, flavor: Flavor, wanted: Wanted, report: &Report) -> Option<Ready> {
     let start = Instant::now();
     let profile = match name.contains('/') {

@@ -15,7 +15,10 @@ use crate::stage::{kernel, modules, source, tools};
 /// Fails if there is anything to complain about.
 pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&ctx.root).args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
+    cargo.current_dir(&ctx.root).args(["clippy", "--workspace", "--all-targets"]);
+    cargo.args(["--jobs", &ctx.jobs.to_string()]);
+    cargo.args(ctx.offline.then_some("--offline")).args(ctx.locked.then_some("--locked"));
+    cargo.args(["--", "--deny", "warnings"]);
     let host = cargo.status().into_diagnostic()?.success();
     let kernel = in_kernel(ctx)?;
     Ok(if host && kernel { ExitCode::SUCCESS } else { ExitCode::FAILURE })

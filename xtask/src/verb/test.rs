@@ -30,7 +30,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
         eprintln!("    tests: compiling the host's");
         on_this_machine.extend(host::tests(ctx));
     }
-    let mut sources = if on_host && wants("check") { checks::tests() } else { Vec::new() };
+    let mut sources = if on_host && wants("check") { checks::tests(ctx) } else { Vec::new() };
     on_this_machine.retain(|test| selected(&test.name));
     sources.retain(|test| selected(&test.name));
     let flavor = args.flavor.unwrap_or(Flavor::Release);
@@ -48,9 +48,11 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let stop = args.filter.is_some() && !args.keep_going;
     let report = Report::new(if stop { OnFailure::Stop } else { OnFailure::GoOn });
     queue::run(&on_this_machine, ctx.jobs, &report);
+    // Before the checks, which would otherwise build the same kernel in their own time.
+    let ready = guests::builds(ctx, &cases, args.accel, &report);
     // Compilers use the whole machine themselves.
     queue::run(&sources, 1, &report);
-    guests::run(ctx, &cases, args.accel, &report);
+    guests::play_all(ctx, &cases, &ready, &report);
     if let Some(path) = &args.json {
         report.write_json(path)?;
     }

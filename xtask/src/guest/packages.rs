@@ -33,7 +33,7 @@ pub(crate) fn disk(ctx: &Ctx, tools: &ToolsTree, packages: &[String]) -> miette:
         ));
     }
     let suite = Sources::read(ctx)?.tools.suite;
-    let key = files::digest(format!("{suite} {}", names.join(" ")));
+    let key = key(&suite, &names, &tools.packages().to_text());
     let path = ctx.cache.join("with").join(format!("{}.erofs", &key[..16]));
     if !path.exists() {
         if ctx.offline {
@@ -46,6 +46,11 @@ pub(crate) fn disk(ctx: &Ctx, tools: &ToolsTree, packages: &[String]) -> miette:
         make(ctx, tools, &names, &suite, &path)?;
     }
     Ok(Disk { path, format: Format::Raw, bus: Bus::Virtio, serial: SERIAL.into(), access: Access::ReadOnly })
+}
+
+/// What the disk is made of: with another tools tree come another archive's packages and another mkfs.
+fn key(suite: &str, names: &[&str], tools: &str) -> String {
+    files::digest(format!("{suite} {}\n{tools}", names.join(" ")))
 }
 
 /// Debian's rule for names: at least two of these characters, no mark at the start.
@@ -109,6 +114,16 @@ fn fetch(ctx: &Ctx, names: &[&str], suite: &str, tar: &PathBuf) -> miette::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_names_and_another_tools_tree_are_another_disk() {
+        let keys = [
+            key("trixie", &["fio"], "erofs-utils 1.8"),
+            key("trixie", &["fio", "perl"], "erofs-utils 1.8"),
+            key("trixie", &["fio"], "erofs-utils 1.9"),
+        ];
+        assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len());
+    }
 
     #[test]
     fn package_names_are_checked_before_anything_is_fetched() {

@@ -8,10 +8,10 @@ use kernel::sync::{new_spinlock, SpinLock};
 
 use crate::proto::sense::Sense;
 
-/// Conditions that one nexus keeps; one more drops the oldest that is not a reset.
+/// Conditions that one nexus keeps; one more takes the place of the last.
 const MAX: usize = 8;
 
-/// The queue of one nexus. The commands of a nexus without conditions take no lock.
+/// The queue of one nexus. Process context only, where it is not empty or is added to. The commands of a nexus without conditions take no lock.
 #[pin_data]
 pub struct UnitAttentions {
     /// The queue is not empty.

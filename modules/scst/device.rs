@@ -4,6 +4,7 @@
 
 use kernel::prelude::*;
 use kernel::str::CStr;
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::command::{Admitted, Command};
@@ -86,6 +87,24 @@ pub struct Device {
     /// Taken out when the device goes: the directory's files refer to the device.
     #[pin]
     dirs: Mutex<Option<DeviceDirs>>,
+    /// Last: when this is dropped no code of the handler runs for this device any more.
+    _alive: Alive,
+}
+
+/// Counts the devices of a handler that somebody still refers to.
+pub(crate) struct Alive(Arc<Atomic<i32>>);
+
+impl Alive {
+    pub(crate) fn new(count: &Arc<Atomic<i32>>) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Full);
+    }
 }
 
 /// The directories of a device. Dropped in this order: `exported` is inside `dir`.
@@ -102,6 +121,7 @@ impl Device {
         name: Name,
         handler: &'static CStr,
         ops: Arc<dyn DeviceOps>,
+        alive: Alive,
     ) -> Result<Arc<Self>> {
         let (device_type, block_shift) = (ops.device_type(), ops.block_shift());
         Arc::pin_init(
@@ -112,6 +132,7 @@ impl Device {
                 device_type,
                 block_shift,
                 dirs <- new_mutex!(None),
+                _alive: alive,
             }? Error),
             GFP_KERNEL,
         )

@@ -17,11 +17,13 @@ pub mod core;
 pub mod device;
 pub mod execute;
 pub mod kapi;
+mod luns;
 pub mod name;
 pub mod nexus;
 #[path = "../proto/mod.rs"]
 pub mod proto;
 pub mod target;
+mod targets;
 pub mod tree;
 
 /// The loaded module.

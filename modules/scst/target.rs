@@ -136,7 +136,7 @@ impl Session {
 
 /// A target. Dropped only after its sessions, LUNs and directories were taken out.
 pub(crate) struct Target {
-    pub(crate) name: Name,
+    pub(crate) name: Arc<Name>,
     pub(crate) port: Arc<Port>,
     pub(crate) luns: KVec<Lun>,
     pub(crate) sessions: KVec<Arc<Session>>,

@@ -7,7 +7,6 @@ use kernel::str::CStr;
 use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use scst::attention::Precedence;
 use scst::device::DEFAULT_TGT_DEV_COMMANDS;
 use scst::execute;
 use scst::kapi::cmnd::Cmnd;
@@ -15,7 +14,6 @@ use scst::kapi::device::{RootDevice, VirtualDevice};
 use scst::kapi::global;
 use scst::kapi::host::{Host, HostOps, Recovery};
 use scst::kapi::sysfs::{Attr, Attributes, Dir, Page};
-use scst::proto::sense::Sense;
 use scst::target::{Session, SessionOps};
 
 use crate::driver::{self, Stats};
@@ -26,8 +24,6 @@ use crate::transport_id;
 pub(crate) struct LocalSession {
     session: Arc<Session>,
     stats: Arc<Stats>,
-    /// Commands are welcome.
-    open: Atomic<i32>,
     /// The host's number plus one; 0 while there is none.
     host_number: Atomic<i32>,
     /// Taken out when the session closes. Held while LUNs are scanned or removed, which sends commands; no command
@@ -59,7 +55,6 @@ impl LocalSession {
             try_pin_init!(Self {
                 session,
                 stats,
-                open: Atomic::new(1),
                 host_number: Atomic::new(0),
                 host <- new_mutex!(None),
                 transport_id <- new_mutex!(id),
@@ -91,11 +86,6 @@ impl HostOps for LocalSession {
         execute::submit(&self.session, cmnd);
     }
 
-    #[inline]
-    fn is_open(&self) -> bool {
-        self.open.load(Relaxed) != 0
-    }
-
     fn queue_depth(&self, _lun: u64) -> u32 {
         DEFAULT_TGT_DEV_COMMANDS
     }
@@ -116,11 +106,15 @@ impl HostOps for LocalSession {
             }
             Recovery::TargetReset => {
                 self.stats.target_resets.fetch_add(1, Relaxed);
-                self.session.luns().for_each(|_, nexus| {
-                    nexus
-                        .unit_attentions()
-                        .raise(Sense::POWER_ON_RESET, Precedence::First);
-                });
+                let Ok(core) = global::core() else { return };
+                let luns = self.session.luns();
+                let mut next = luns.first();
+                while let Some(lun) = next {
+                    if let Some(nexus) = luns.get(lun) {
+                        core.reset_occurred(nexus.device());
+                    }
+                    next = luns.at_or_after(lun.saturating_add(1));
+                }
             }
         }
     }
@@ -151,11 +145,10 @@ impl SessionOps for LocalSession {
     }
 
     fn close(&self) {
-        let parts = self.host.lock().take();
-        // While the host goes its disks flush their caches through us: commands stay welcome until then.
-        if let Some(HostParts { host, device }) = parts {
+        // Held until the host has gone: whoever removes a LUN meanwhile must wait, as the host's disks flush through it.
+        let mut guard = self.host.lock();
+        if let Some(HostParts { host, device }) = guard.take() {
             drop(host);
-            self.open.store(0, Release);
             self.host_number.store(0, Release);
             drop(device);
         }

@@ -55,6 +55,11 @@ impl Store for BlockIo {
     }
 
     #[inline]
+    fn is_volatile(&self) -> bool {
+        self.device.has_write_cache()
+    }
+
+    #[inline]
     fn transfer(&self, cmd: Command<Admitted>, io: Io) {
         let io = block_io(&cmd, io, self.device.logical_block_size());
         let done = match io.way {

@@ -57,6 +57,8 @@ pub(crate) struct Disk<S> {
     pub(crate) read_only: bool,
     /// No flush is needed: the store has no volatile cache, or was said to have none.
     pub(crate) nv_cache: bool,
+    /// Somebody promised that what the store has acknowledged is safe, whatever the store says of itself.
+    pub(crate) cache_is_safe: bool,
     /// Asked for when the disk was made.
     pub(crate) write_through: bool,
     pub(crate) removable: bool,
@@ -104,6 +106,7 @@ impl<S: Store> Disk<S> {
             default_mode,
             read_only: params.read_only,
             nv_cache,
+            cache_is_safe: params.nv_cache,
             write_through: params.write_through,
             removable: params.removable,
             rotational: params.rotational,

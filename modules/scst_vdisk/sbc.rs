@@ -138,7 +138,7 @@ impl<S: Store> Disk<S> {
 
     /// Brings `range` onto stable storage, where that is not so already.
     pub(crate) fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer) {
-        if self.nv_cache || range.len == 0 {
+        if range.len == 0 || !self.needs_flushes() {
             return finish(cmd, Ok(()));
         }
         self.store.flush(cmd, range, answer);
@@ -172,7 +172,14 @@ impl<S: Store> Disk<S> {
     /// Whether a write has to be on stable storage when it ends.
     #[inline]
     fn is_durable(&self, fua: bool) -> bool {
-        !self.nv_cache && (fua || !self.mode.wce())
+        (fua || !self.mode.wce()) && self.needs_flushes()
+    }
+
+    /// Whether what is written may be lost before it is flushed. Asked anew each time: the device below may be given a
+    /// cache while it is in use.
+    #[inline]
+    fn needs_flushes(&self) -> bool {
+        !self.cache_is_safe && self.store.is_volatile()
     }
 }
 

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::rbtree::RBTree;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use scst::kapi::noio::NoIo;
 use scst::proto::id::USN_MAX;
 use scst::proto::text::Text;
 
@@ -29,6 +30,8 @@ impl Serials {
     }
 
     fn take(&self, key: Key) -> Result {
+        // Whoever holds the lock must not wait for a LUN.
+        let _scope = NoIo::enter();
         let mut taken = self.taken.lock();
         if taken.get(&key).is_some() {
             return Err(EEXIST);

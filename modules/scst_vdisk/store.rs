@@ -45,6 +45,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Bytes that the store holds now; `None` where that is only what the disk says.
     fn size(&self) -> Option<u64>;
 
+    /// What was written may be lost with the power until it is flushed. Any context.
+    #[inline]
+    fn is_volatile(&self) -> bool {
+        true
+    }
+
     /// Moves data.
     fn transfer(&self, cmd: Command<Admitted>, io: Io);
 

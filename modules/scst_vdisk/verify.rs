@@ -10,6 +10,7 @@ use scst::kapi::cmnd::Cmnd;
 use scst::kapi::file::Transfer;
 use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
+use scst::proto::status::Status;
 
 use crate::store::{failed, Check};
 
@@ -23,6 +24,10 @@ pub(crate) fn read_back(
 ) -> Result<(), Outcome> {
     let mut at: u64 = 0;
     while at < range.len {
+        // A disk's worth of reading must not outlast the initiator's patience.
+        if cmnd.is_aborted() {
+            return Err(Outcome::Status(Status::TaskAborted));
+        }
         let left = usize::try_from(range.len.saturating_sub(at)).unwrap_or(usize::MAX);
         let piece = Bounce::new(left, block_size).and_then(|mut piece| {
             read(range.offset.saturating_add(at), &mut piece)?;

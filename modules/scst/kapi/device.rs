@@ -12,8 +12,9 @@ use kernel::error::from_err_ptr;
 use kernel::prelude::*;
 use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
+use kernel::sync::rcu;
 
-use super::bindings;
+use super::{bindings, sysfs};
 
 /// Virtual devices whose memory is not yet freed.
 static LIVE: Atomic<i32> = Atomic::new(0);
@@ -69,6 +70,10 @@ unsafe impl Sync for VirtualDevice {}
 impl VirtualDevice {
     /// Registers `name` below `parent`; the name must not be taken there.
     pub fn new(parent: &RootDevice, name: &CStr) -> Result<Self> {
+        // SAFETY: The parent is registered. C answers a name that is taken with a warning and a stack trace.
+        if unsafe { sysfs::is_taken(&raw mut (*parent.0.as_ptr()).kobj, name) } {
+            return Err(EEXIST);
+        }
         let dev = NonNull::from(KBox::leak(KBox::new(
             pin_init::zeroed::<c::device>(),
             GFP_KERNEL,
@@ -112,6 +117,7 @@ pub fn drain() {
     while LIVE.load(Relaxed) != 0 {
         super::msleep(5);
     }
+    rcu::synchronize_rcu();
 }
 
 /// # Safety
@@ -120,5 +126,7 @@ pub fn drain() {
 unsafe extern "C" fn release(dev: *mut c::device) {
     // SAFETY: `VirtualDevice::new` leaked it from a box.
     drop(unsafe { KBox::from_raw(dev) });
+    // `drain` waits for this section too, so that the code is still there when it ends.
+    let _guard = rcu::read_lock();
     LIVE.fetch_sub(1, Full);
 }

@@ -39,3 +39,17 @@ H(struct scatterlist *, sg_next, (struct scatterlist *sg), return sg_next(sg));
 H(void, sysfs_attr_init, (struct attribute *attr), sysfs_attr_init(attr));
 H(int, xa_insert, (struct xarray *xa, unsigned long index, void *entry, gfp_t gfp),
   return xa_insert(xa, index, entry, gfp));
+
+/* Keeps a host from being removed, unless that has begun. Not one line: the lock and the state belong together. */
+bool scst_helper_host_hold(struct Scsi_Host *host)
+{
+	if (!mutex_trylock(&host->scan_mutex))
+		return false;
+	if (scsi_host_scan_allowed(host))
+		return true;
+	mutex_unlock(&host->scan_mutex);
+	return false;
+}
+EXPORT_SYMBOL_GPL(scst_helper_host_hold);
+
+H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));

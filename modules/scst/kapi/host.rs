@@ -17,15 +17,18 @@ use kernel::device::Device;
 use kernel::module::ModuleMetadata;
 use kernel::prelude::*;
 use kernel::str::{as_char_ptr_in_const_context, CStr};
-use kernel::sync::Arc;
+use kernel::sync::{rcu, Arc};
 
 use super::bindings::{self, scsi_cmnd, scsi_device, Scsi_Host};
 use super::cmnd::{self, Cmnd, Late};
 
+/// Milliseconds that the abort of one command waits: aborts come one after another, and a reset waits for all at once.
+const EH_ABORT_MS: u32 = 500;
+
 /// Milliseconds that one step of error handling waits for a command before the next, stronger step is tried.
 const EH_STEP_MS: u32 = 10_000;
 
-/// Commands that one host takes at once, over all its LUNs.
+/// Commands that one hardware queue of a host takes at once, over all LUNs; a host has one queue for each CPU.
 pub const CAN_QUEUE: u32 = 512;
 
 /// LUNs are numbered below this.
@@ -59,9 +62,6 @@ pub trait HostOps: Send + Sync + Sized + 'static {
     /// Takes a command. May be called from any process and interrupted by I/O of its own: must not wait for other
     /// commands. Ends by `cmnd.done()`, here or later.
     fn queue(&self, cmnd: Cmnd);
-
-    /// Whether commands are still welcome; once not, they end with DID_BAD_TARGET.
-    fn is_open(&self) -> bool;
 
     /// Commands that logical unit `lun` takes at once.
     fn queue_depth(&self, lun: u64) -> u32;
@@ -179,7 +179,7 @@ impl<T: HostOps> Drop for Host<T> {
     fn drop(&mut self) {
         let shost = self.shost.as_ptr();
         // SAFETY: By the type's invariant. After the removal the midlayer calls us for this host no more, also where
-        // somebody keeps the host's memory alive by an open device.
+        // somebody keeps the host's memory alive by an open device; for a reset by ioctl see `Template::reset`.
         unsafe {
             bindings::scsi_remove_host(shost);
             drop(Arc::from_raw(*ops_slot::<T>(shost)));
@@ -265,14 +265,6 @@ impl<T: HostOps> Template<T> {
         let Some(ptr) = NonNull::new(cmd) else {
             return 0;
         };
-        if !ops.is_open() {
-            // SAFETY: The command was just handed to us and goes straight back.
-            unsafe {
-                (*cmd).result = (bindings::scsi_host_status_DID_BAD_TARGET as i32) << 16;
-                bindings::scsi_done(cmd);
-            }
-            return 0;
-        }
         // SAFETY: This is the one call of `queuecommand` for this command.
         ops.queue(unsafe { Cmnd::from_queue(ptr) });
         0
@@ -297,7 +289,7 @@ impl<T: HostOps> Template<T> {
             return FAILED;
         };
         // SAFETY: By this function's contract.
-        let free = unsafe { Late::new(ptr) }.abort(Some(EH_STEP_MS));
+        let free = unsafe { Late::new(ptr) }.abort(Some(EH_ABORT_MS));
         if free {
             // SAFETY: The host is ours.
             unsafe { ops::<T>(host_of(cmd)) }.recovered(Recovery::Abort);
@@ -340,24 +332,56 @@ impl<T: HostOps> Template<T> {
 
     /// Waits until no command of what is reset is with us any more.
     ///
+    /// A reset that was asked for by ioctl may come when the host is going, or gone: then it fails. Error handling's own
+    /// resets come only while the host has commands, so never later than its removal.
+    ///
     /// # Safety
     ///
     /// `cmd` must be a command of a host of ours.
     unsafe fn reset(cmd: *mut scsi_cmnd, what: Recovery, timeout_ms: Option<u32>) -> i32 {
-        // SAFETY: By this function's contract.
-        let shost = unsafe { host_of(cmd) };
+        // SAFETY: By this function's contract; whoever sends a command holds its device, which holds the host's memory.
+        let (shost, asked) = unsafe { (host_of(cmd), (*cmd).submitter) };
+        if asked != bindings::scsi_cmnd_submitter_SUBMITTED_BY_SCSI_RESET_IOCTL {
+            // SAFETY: Error handling runs, so the host is not removed.
+            return verdict(unsafe { Self::wait_and_tell(shost, what, timeout_ms) });
+        }
+        // SAFETY: The host's memory exists. The lock is tried, not waited for: whoever removes the host holds it while
+        // the host's disks flush, which this reset holds up.
+        let live = unsafe { bindings::scst_helper_host_hold(shost) };
+        if !live {
+            return FAILED;
+        }
+        // SAFETY: The host is not removed before it is let go.
+        let done = unsafe { Self::wait_and_tell(shost, what, timeout_ms) };
+        // SAFETY: Held above.
+        unsafe { bindings::scst_helper_host_let_go(shost) };
+        verdict(done)
+    }
+
+    /// Waits, and tells the driver when it was not in vain.
+    ///
+    /// # Safety
+    ///
+    /// `shost` must be a host of ours that is not removed while this runs.
+    unsafe fn wait_and_tell(
+        shost: *mut Scsi_Host,
+        what: Recovery,
+        timeout_ms: Option<u32>,
+    ) -> bool {
         let mut waited: u32 = 0;
-        // SAFETY: The host exists; the callback knows what the pointer points to.
+        // SAFETY: By this function's contract.
         while unsafe { busy(shost, what) } {
             if timeout_ms.is_some_and(|t| waited >= t) {
-                return FAILED;
+                return false;
             }
             super::msleep(5);
             waited = waited.saturating_add(5);
         }
-        // SAFETY: The host is ours.
+        // Whoever has just let a command go may still be in `scsi_done`.
+        rcu::synchronize_rcu();
+        // SAFETY: By this function's contract.
         unsafe { ops::<T>(shost) }.recovered(what);
-        SUCCESS
+        true
     }
 
     /// # Safety

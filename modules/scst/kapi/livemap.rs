@@ -222,7 +222,12 @@ impl<T> LiveMap<T> {
 
     /// The first index that is in use, if any.
     pub fn first(&self) -> Option<u32> {
-        let mut index: usize = 0;
+        self.at_or_after(0)
+    }
+
+    /// The first index from `start` on that is in use, if any.
+    pub fn at_or_after(&self, start: u32) -> Option<u32> {
+        let mut index: usize = start as usize;
         let _guard = rcu::read_lock();
         // SAFETY: The xarray is initialised.
         let ptr = unsafe { c::xa_find(self.xa.get(), &mut index, usize::MAX, c::XA_PRESENT) };

@@ -17,7 +17,7 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::str::{as_char_ptr_in_const_context, CStr, CString};
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
-use kernel::sync::Arc;
+use kernel::sync::{rcu, Arc};
 
 use super::bindings;
 
@@ -262,13 +262,8 @@ impl Dir {
 
     /// Whether there is a file, a directory or a link `name` in here.
     fn contains(&self, name: &CStr) -> bool {
-        // SAFETY: The kobject is registered, so it has a directory; the entry's reference is given back.
-        unsafe {
-            let entry =
-                c::kernfs_find_and_get_ns((*self.kobj()).sd, name.as_char_ptr(), ptr::null());
-            c::kernfs_put(entry);
-            !entry.is_null()
-        }
+        // SAFETY: The kobject is registered.
+        unsafe { is_taken(self.kobj(), name) }
     }
 
     fn kobj(&self) -> *mut c::kobject {
@@ -277,6 +272,9 @@ impl Dir {
 
     /// Makes `name` in here a link to `target`.
     pub fn link(&self, name: &CStr, target: &Dir) -> Result {
+        if self.contains(name) {
+            return Err(EEXIST);
+        }
         // SAFETY: Both kobjects are registered by the type's invariant.
         to_result(unsafe { c::sysfs_create_link(self.kobj(), target.kobj(), name.as_char_ptr()) })
     }
@@ -332,12 +330,26 @@ impl Drop for Dir {
     }
 }
 
+/// Whether there is an entry `name` in the directory of `kobj`.
+///
+/// # Safety
+///
+/// `kobj` must be registered.
+pub(super) unsafe fn is_taken(kobj: *mut c::kobject, name: &CStr) -> bool {
+    // SAFETY: By this function's contract it has a directory; the entry's reference is given back.
+    unsafe {
+        let entry = c::kernfs_find_and_get_ns((*kobj).sd, name.as_char_ptr(), ptr::null());
+        c::kernfs_put(entry);
+        !entry.is_null()
+    }
+}
+
 /// Waits until the memory of every directory was freed. For the end of the core module, whose code frees it.
 pub fn drain() {
     while LIVE.load(Relaxed) != 0 {
         super::msleep(5);
     }
-    kernel::sync::rcu::synchronize_rcu();
+    rcu::synchronize_rcu();
 }
 
 struct KType(c::kobj_type);
@@ -364,6 +376,8 @@ static KTYPE: KType = {
 unsafe extern "C" fn release(kobj: *mut c::kobject) {
     // SAFETY: The kobject is the first field of a `Node` that `Dir::new` leaked from a box.
     drop(unsafe { KBox::from_raw(kobj.cast::<Node>()) });
+    // `drain` waits for this section too, so that the code is still there when it ends.
+    let _guard = rcu::read_lock();
     LIVE.fetch_sub(1, Full);
 }
 

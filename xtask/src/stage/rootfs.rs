@@ -106,6 +106,7 @@ pub(crate) fn build(
     inputs.value("source_date_epoch", sources.source_date_epoch.to_string());
     inputs.text("the stage's code", CODE);
     inputs.value("version", env!("CARGO_PKG_VERSION"));
+    inputs.value("compression", COMPRESSION);
     inputs.value("kernel", parts.kernel.stamp().digest());
     inputs.value("modules", parts.modules.stamp().digest());
     inputs.value("program", parts.program.stamp().digest());

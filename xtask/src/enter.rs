@@ -111,11 +111,10 @@ impl TreeCommand {
 
     /// The whole argument vector, the sandbox's program first.
     pub(crate) fn argv(&self) -> Vec<OsString> {
-        let mut argv: Vec<OsString> =
-            ["bwrap", "--die-with-parent", "--unshare-ipc", "--unshare-uts", "--clearenv"]
-                .into_iter()
-                .map(OsString::from)
-                .collect();
+        // Processes of their own namespace all end with its first one: nothing that the program starts outlives us.
+        let base =
+            ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--clearenv"];
+        let mut argv: Vec<OsString> = base.into_iter().map(OsString::from).collect();
         let mut push = |words: &[&OsStr]| argv.extend(words.iter().map(|w| OsString::from(*w)));
         if !self.network {
             push(&["--unshare-net".as_ref()]);

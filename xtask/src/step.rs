@@ -318,6 +318,47 @@ mod tests {
         }
     }
 
+    /// The child of the test below: a stage whose program starts another that writes for as long as it lives.
+    #[test]
+    #[ignore = "no test of its own"]
+    fn a_stage_with_a_forking_program() {
+        let dir = PathBuf::from(std::env::var("XTASK_TEST_DIR").unwrap());
+        // This machine's own files stand in for a tools tree.
+        let shell = TreeCommand::new(Path::new("/"), "sh").bind_rw(&dir, "/out").arg("-c");
+        let script = "sh -c 'while :; do echo >>/out/reached; sleep 0.02; done' & wait";
+        let step = Step::start(&ctx(&dir), "made", &Reason::NeverFinished).unwrap();
+        step.run(&shell.arg(script)).unwrap();
+    }
+
+    #[test]
+    fn nothing_that_a_killed_stage_started_goes_on_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "step::tests::a_stage_with_a_forking_program"])
+            .env("XTASK_TEST_DIR", dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let written = || fs::metadata(dir.path().join("reached")).map_or(0, |meta| meta.len());
+        let wait_for = |what: &str, done: &dyn Fn() -> bool| {
+            let started = Instant::now();
+            while !done() {
+                assert!(started.elapsed() < Duration::from_secs(30), "{what}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let pause = || std::thread::sleep(Duration::from_millis(500));
+        wait_for("the program never wrote", &|| written() > 2);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_for("the program writes after the kill", &|| {
+            let before = written();
+            pause();
+            written() == before
+        });
+    }
+
     #[test]
     fn a_dry_run_names_the_reason_and_touches_nothing() {
         let dir = tempfile::tempdir().unwrap();

@@ -18,9 +18,14 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes what a build needs for itself: the build outputs, then the cache, which several clones share.
-    pub(crate) fn for_build(ctx: &Ctx) -> miette::Result<[Self; 2]> {
-        Ok([Self::take(&ctx.target)?, Self::take(&ctx.cache)?])
+    /// Takes the build outputs of this clone, for a whole build.
+    pub(crate) fn of_outputs(ctx: &Ctx) -> miette::Result<Self> {
+        Self::take(&ctx.target)
+    }
+
+    /// Takes one folder of the cache, which several clones share, for as long as something is fetched into it.
+    pub(crate) fn of_cache(ctx: &Ctx, folder: &str) -> miette::Result<Self> {
+        Self::take(&ctx.cache.join(folder))
     }
 
     /// Takes the lock of `dir`, waiting for another build if one has it.
@@ -63,19 +68,24 @@ mod tests {
         }
     }
 
+    /// Asserts that `second` is granted when `first` is let go of, and not before.
+    fn waits(first: Lock, second: impl FnOnce() -> miette::Result<Lock> + Send + 'static) {
+        let (sender, taken) = channel();
+        std::thread::spawn(move || sender.send(second().map(drop)));
+        let early = taken.recv_timeout(Duration::from_millis(200));
+        assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "{early:?}");
+        drop(first);
+        taken.recv_timeout(Duration::from_secs(10)).unwrap().unwrap();
+    }
+
     #[test]
-    fn builds_of_one_clone_and_of_two_that_share_a_cache_wait_for_each_other() {
+    fn builds_of_one_clone_wait_for_each_other_and_two_clones_in_the_cache_only() {
         let dir = tempfile::tempdir().unwrap();
-        for other in ["one", "two"] {
-            let held = Lock::for_build(&clone_of(dir.path(), "one")).unwrap();
-            let other = clone_of(dir.path(), other);
-            let (sender, taken) = channel();
-            let waits = std::thread::spawn(move || sender.send(Lock::for_build(&other).map(drop)));
-            let early = taken.recv_timeout(Duration::from_millis(200));
-            assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "{early:?}");
-            drop(held);
-            taken.recv_timeout(Duration::from_secs(10)).unwrap().unwrap();
-            waits.join().unwrap().unwrap();
-        }
+        let (one, two) = (clone_of(dir.path(), "one"), clone_of(dir.path(), "two"));
+        let outputs = Lock::of_outputs(&one).unwrap();
+        let tools = Lock::of_cache(&one, "tools").unwrap();
+        drop((Lock::of_outputs(&two).unwrap(), Lock::of_cache(&two, "packages").unwrap()));
+        waits(tools, move || Lock::of_cache(&two, "tools"));
+        waits(outputs, move || Lock::of_outputs(&one));
     }
 }

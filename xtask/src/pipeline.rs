@@ -43,7 +43,7 @@ pub(crate) fn build_until(
     flavor: Flavor,
     last: StageName,
 ) -> miette::Result<Option<Built>> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     if last == StageName::Tools {
@@ -85,7 +85,7 @@ pub(crate) fn build_until(
 
 /// Packs what was built as `types` too, and names them in the manifest.
 pub(crate) fn convert(ctx: &Ctx, board: &Board, built: &Built, types: &[ImageType]) -> miette::Result<()> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let sources = Sources::read(ctx)?;
     for kind in types {
         convert::build(ctx, &sources, &built.tools, &built.image, *kind)?;

@@ -16,6 +16,7 @@ use super::tools::ToolsTree;
 use crate::ctx::Ctx;
 use crate::debian::{self, Packages};
 use crate::files;
+use crate::lock::Lock;
 use crate::sources::Sources;
 use crate::stamp::{Inputs, Stamp, StampFile};
 use crate::step::{self, Step};
@@ -164,6 +165,7 @@ fn fetch(
     let resolved = step.read(&simulate).wrap_err_with(|| {
         format!("cannot resolve the packages {} in Debian {}", names.join(" "), sources.tools.suite)
     })?;
+    let _lock = Lock::of_cache(ctx, "packages")?;
     let archives = ctx.cache.join("packages");
     files::make_dir(&archives)?;
     let mut found = Vec::new();

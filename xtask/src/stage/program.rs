@@ -9,6 +9,7 @@ use miette::{IntoDiagnostic as _, WrapErr as _};
 use super::tools::ToolsTree;
 use crate::ctx::Ctx;
 use crate::files;
+use crate::lock::Lock;
 use crate::sources::Sources;
 use crate::stamp::{Inputs, Stamp, StampFile};
 use crate::step::{self, Step};
@@ -92,6 +93,7 @@ fn compile(
 
 /// Lays the sources of every crate in `Cargo.lock` into the cache, by the host's cargo, once per lock file.
 fn vendor(ctx: &Ctx, step: &Step) -> miette::Result<PathBuf> {
+    let _lock = Lock::of_cache(ctx, "vendor")?;
     let id = files::digest_file(&ctx.root.join("Cargo.lock")).into_diagnostic()?;
     let dir = ctx.cache.join("vendor").join(&id[..12]);
     if dir.join("config.toml").exists() {

@@ -8,6 +8,7 @@ use miette::IntoDiagnostic as _;
 use super::tools::ToolsTree;
 use crate::ctx::Ctx;
 use crate::files;
+use crate::lock::Lock;
 use crate::sources::Sources;
 use crate::stamp::{Inputs, StampFile};
 use crate::step;
@@ -36,6 +37,7 @@ impl Source {
 
 /// Unpacks the sources that the tools tree carries.
 pub(crate) fn build(ctx: &Ctx, sources: &Sources, tools: &ToolsTree) -> miette::Result<Source> {
+    let _lock = Lock::of_cache(ctx, "src")?;
     let package = sources.kernel.package();
     let version = tools.packages().version(&package).unwrap_or_default().to_owned();
     let home = ctx.cache.join("src").join(format!("{package}-{version}"));

@@ -14,6 +14,7 @@ use crate::debian::{self, Difference, Packages};
 use crate::enter::TreeCommand;
 use crate::files;
 use crate::host;
+use crate::lock::Lock;
 use crate::sources::Sources;
 use crate::stamp::{Inputs, StampFile};
 use crate::step::{self, Step};
@@ -64,6 +65,11 @@ impl ToolsTree {
 
 /// Makes the tree, or finds the one that an earlier run made.
 pub(crate) fn build(ctx: &Ctx, sources: &Sources) -> miette::Result<ToolsTree> {
+    let _lock = Lock::of_cache(ctx, "tools")?;
+    build_locked(ctx, sources)
+}
+
+fn build_locked(ctx: &Ctx, sources: &Sources) -> miette::Result<ToolsTree> {
     let lock_path = ctx.root.join(LOCK);
     let lock = Packages::read_lock(&lock_path)?;
     if lock.is_none() && ctx.locked {
@@ -78,7 +84,7 @@ pub(crate) fn build(ctx: &Ctx, sources: &Sources) -> miette::Result<ToolsTree> {
         eprintln!("{LOCK} is new: it records the versions that this and every later build uses; commit it");
         // The tree's name contains the lock: with the lock written, give this tree that name.
         files::replace(&home(ctx, sources, None)?, &home(ctx, sources, Some(&tree.packages))?)?;
-        return build(ctx, sources);
+        return build_locked(ctx, sources);
     };
     check_lock(ctx, &lock, &tree)?;
     Ok(tree)
@@ -89,9 +95,10 @@ const LOCK_HEADER: &str = "# SPDX-License-Identifier: MIT OR Apache-2.0\n\
 
 /// Writes the lock anew from what the mirror has today.
 pub(crate) fn relock(ctx: &Ctx, sources: &Sources) -> miette::Result<()> {
+    let _lock = Lock::of_cache(ctx, "tools")?;
     files::remove(&ctx.root.join(LOCK))?;
     files::remove(&home(ctx, sources, None)?)?;
-    build(ctx, sources).map(drop)
+    build_locked(ctx, sources).map(drop)
 }
 
 /// Where the tree of this list and lock stands: `root/`, `packages` and its stamp.

@@ -20,7 +20,7 @@ const FOLDERS: [(StageName, &str); 6] = [
 
 /// Removes one stage's outputs, or all of them, or the cache as well.
 pub(crate) fn run(ctx: &Ctx, args: &Clean) -> miette::Result<ExitCode> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let wanted = |stage: StageName| args.stage.is_none_or(|only| only == stage);
     for (_, folder) in FOLDERS.iter().filter(|(stage, _)| wanted(*stage)) {
         remove(&ctx.target.join(folder))?;

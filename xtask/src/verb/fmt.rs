@@ -34,7 +34,7 @@ fn in_kernel_files(ctx: &Ctx) -> miette::Result<Vec<PathBuf>> {
 /// Formats with the kernel's own settings. Each file is read from a pipe, so that rustfmt does not follow it into
 /// others, some of which are formatted as host crates.
 fn in_kernel(ctx: &Ctx, fmt: &Fmt) -> miette::Result<bool> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;

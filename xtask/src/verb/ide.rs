@@ -20,7 +20,7 @@ use crate::step::Step;
 
 /// Writes `rust-project.json` into the repository's root.
 pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;

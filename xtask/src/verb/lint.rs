@@ -27,7 +27,7 @@ pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
 /// Compiles `modules/` aside with clippy in the compiler's place; what it makes is thrown away, because clippy may
 /// change code generation.
 fn in_kernel(ctx: &Ctx) -> miette::Result<bool> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;

@@ -10,7 +10,7 @@ use crate::stage::tools;
 
 /// Makes the tools tree of today's packages and records them.
 pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
-    let _locks = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     tools::relock(ctx, &Sources::read(ctx)?)?;
     Ok(ExitCode::SUCCESS)
 }

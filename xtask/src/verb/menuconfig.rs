@@ -21,7 +21,7 @@ const HEADER: &str = "# SPDX-License-Identifier: MIT OR Apache-2.0\n";
 
 /// Opens the editor, then saves the difference.
 pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
-    let [_outputs, cache] = Lock::for_build(ctx)?;
+    let _lock = Lock::of_outputs(ctx)?;
     let sources = Sources::read(ctx)?;
     let tools = tools::build(ctx, &sources)?;
     let source = source::build(ctx, &sources, &tools)?;
@@ -37,8 +37,6 @@ pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
     }
     let editor = kernel::Editor::open(ctx, &sources, &tools, &source, &request, &step)?;
     drop(step);
-    // Other clones may build while somebody thinks.
-    drop(cache);
     let before = files::read(&editor.config())?;
     let status = editor
         .make(&tools)

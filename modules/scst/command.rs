@@ -5,6 +5,7 @@
 //! `Command<Received>` → [`Command::decode`] → `Command<Decoded>` → [`Command::admit`] → `Command<Admitted>` → the
 //! device. Every state ends in [`Command::finish`], which consumes the command.
 
+use crate::execute;
 use crate::kapi::cmnd::{Cmnd, Completion, Direction};
 use crate::kapi::livemap::Live;
 use crate::kapi::workq::Carrier;
@@ -167,10 +168,14 @@ impl Command<Decoded> {
                 return Some(sense);
             }
         }
-        if op.is_write() && self.nexus.is_read_only() {
-            return Some(Sense::WRITE_PROTECTED);
-        }
-        self.data_mismatch()
+        let sense = if op.is_write() && self.nexus.is_read_only() {
+            Sense::WRITE_PROTECTED
+        } else {
+            self.data_mismatch()?
+        };
+        // What is wrong with a command that nobody serves is that nobody serves it. Asked only here, where it matters.
+        let served = execute::serves(self.nexus.device(), op);
+        Some(if served { sense } else { op.not_supported() })
     }
 
     /// The initiator's buffer must go the command's way, and hold all that a command writes: half of what it names must

@@ -5,6 +5,7 @@
 use kernel::prelude::*;
 
 use crate::command::{finish, Admitted, Command, Decoded, Outcome, Received};
+use crate::device::Device;
 use crate::kapi::cmnd::Cmnd;
 use crate::kapi::noio::NoIo;
 use crate::proto::cdb::{self, Command as Cdb};
@@ -63,10 +64,7 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
     let device = cmd.nexus().device();
     match &cmd.decoded().command {
         Cdb::ReportOpcodes(request) => Some(from_vec(cmd.cmnd(), request.alloc_len, |out| {
-            let serves = |op: &OpDesc| {
-                op.types.contains(device.device_type())
-                    && (served_by_core(op) || device.ops().serves(op))
-            };
+            let serves = |op: &OpDesc| serves(device, op);
             opcodes_report::supported_opcodes(request, serves, out)
         })),
         Cdb::ReportTmFunctions { repd, alloc_len } => {
@@ -86,6 +84,11 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
 
 /// The task management functions that the transport passes on and that do what they say.
 const TM_FUNCTIONS: TmFunctions = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_RESET);
+
+/// Whether `device`, or this core for it, carries out commands of this description.
+pub(crate) fn serves(device: &Device, op: &OpDesc) -> bool {
+    op.types.contains(device.device_type()) && (served_by_core(op) || device.ops().serves(op))
+}
 
 /// The commands that this file answers.
 fn served_by_core(op: &OpDesc) -> bool {

@@ -101,8 +101,8 @@ impl Maker<'_> {
     fn command(&self, program: &str) -> TreeCommand {
         let epoch = self.sources.source_date_epoch.to_string();
         let command =
-            self.tools.command(program).bind_ro(self.image.dir(), "/in").bind_rw(&self.work, "/work");
-        command.workdir("/work").env("SOURCE_DATE_EPOCH", epoch).env("MTOOLS_SKIP_CHECK", "1")
+            self.tools.command(program).bind_ro(self.image.dir(), "/in").bind_rw(&self.work, "/making");
+        command.workdir("/making").env("SOURCE_DATE_EPOCH", epoch).env("MTOOLS_SKIP_CHECK", "1")
     }
 
     fn qcow2(&self) -> miette::Result<()> {

@@ -130,7 +130,7 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn command(&self, program: &str) -> crate::enter::TreeCommand {
         let epoch = self.sources.source_date_epoch.to_string();
-        self.tools.command(program).bind_rw(&self.work, "/work").env("SOURCE_DATE_EPOCH", epoch)
+        self.tools.command(program).bind_rw(&self.work, "/making").env("SOURCE_DATE_EPOCH", epoch)
     }
 
     fn uki(&self, kernel: &Kernel, rootfs: &Rootfs, cmdline: &str) -> miette::Result<()> {
@@ -141,7 +141,7 @@ impl Maker<'_> {
             .bind_ro(rootfs.os_release(), "/in/os-release")
             .args(["build", "--linux=/in/bzImage", "--initrd=/in/initramfs", "--os-release=@/in/os-release"])
             .args([format!("--cmdline={cmdline}"), format!("--uname={}", kernel.release())]);
-        self.step.run(&ukify.arg("--output=/work/appliance.efi"))
+        self.step.run(&ukify.arg("--output=/making/appliance.efi"))
     }
 
     /// Lays out the content of the EFI system partition, every time stamp fixed.
@@ -170,7 +170,7 @@ impl Maker<'_> {
                 "--size=auto",
                 "--offline=yes",
                 "--dry-run=no",
-                "--definitions=/work/definitions",
+                "--definitions=/making/definitions",
             ])
             // mke2fs takes the last -E, so repart's own wishes are repeated beside the seed that it leaves to chance.
             .env(
@@ -179,7 +179,7 @@ impl Maker<'_> {
             )
             .arg(format!("--sector-size={SECTOR_BYTES}"))
             .arg(format!("--seed={}", uuid(&format!("disk of {}", self.board.name()))));
-        self.step.run(&repart.arg("/work/disk.img"))
+        self.step.run(&repart.arg("/making/disk.img"))
     }
 }
 

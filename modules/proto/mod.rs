@@ -13,6 +13,7 @@
 //! | [`range`] | blocks to bytes, checked |
 //! | [`inquiry`], [`mode`], [`capacity`], [`lun`], [`opcodes_report`] | answers and lists |
 //! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
+//! | [`pattern`], [`cpumask`], [`io_grouping`] | who belongs to a group, and what its settings say |
 //! | [`text`], [`writer`] | inline strings, bounded output |
 //!
 //! Functions that write an answer take a buffer already cut to the allocation length and return how
@@ -21,15 +22,18 @@
 pub mod capacity;
 pub mod cdb;
 pub mod command;
+pub mod cpumask;
 pub mod device_type;
 pub mod id;
 pub mod inquiry;
+pub mod io_grouping;
 pub mod lun;
 pub mod mgmt;
 pub mod mode;
 pub mod opcode;
 pub mod opcodes_report;
 pub mod optable;
+pub mod pattern;
 pub mod range;
 pub mod sense;
 pub mod status;

@@ -15,9 +15,9 @@ pub enum Error {
 /// The mask of all of `cpus` CPUs in the word number `word`, which holds CPUs `32 * word` and up.
 pub const fn all(word: usize, cpus: usize) -> u32 {
     match cpus.saturating_sub(word.saturating_mul(32)) {
-        0 => 0,
         n if n >= 32 => u32::MAX,
-        n => u32::MAX >> (32 - n),
+        // The shift is below 32, so nothing overflows.
+        n => 1_u32.wrapping_shl(n as u32).wrapping_sub(1),
     }
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Show<'_> {
         let count = self.cpus.div_ceil(32).max(1);
         for at in (0..count).rev() {
             let word = self.words.get(at).copied().unwrap_or(0);
-            if at + 1 == count {
+            if at.saturating_add(1) == count {
                 let bits = self.cpus.saturating_sub(at.saturating_mul(32));
                 write!(f, "{word:0width$x}", width = bits.div_ceil(4).max(1))?;
             } else {

@@ -31,14 +31,16 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
         match pattern.get(p) {
             Some(b'*') => {
                 star = Some((p, n));
-                p += 1;
+                p = p.saturating_add(1);
             }
-            Some(b'?') => (p, n) = (p + 1, n + 1),
-            Some(q) if q.eq_ignore_ascii_case(c) => (p, n) = (p + 1, n + 1),
+            Some(b'?') => (p, n) = (p.saturating_add(1), n.saturating_add(1)),
+            Some(q) if q.eq_ignore_ascii_case(c) => {
+                (p, n) = (p.saturating_add(1), n.saturating_add(1));
+            }
             _ => match &mut star {
                 Some((at, taken)) => {
-                    *taken += 1;
-                    (p, n) = (*at + 1, *taken);
+                    *taken = taken.saturating_add(1);
+                    (p, n) = (at.saturating_add(1), *taken);
                 }
                 None => return false,
             },

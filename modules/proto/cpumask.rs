@@ -24,17 +24,17 @@ pub const fn all(word: usize, cpus: usize) -> u32 {
 /// Reads `text` into `words`, the lowest CPUs in the first; `cpus` is how many there are.
 pub fn parse(text: &str, cpus: usize, words: &mut [u32]) -> Result<(), Error> {
     words.fill(0);
-    let mut groups = 0_usize;
-    for group in text.trim().rsplit(',') {
+    let text = text.trim();
+    let mut at = text.bytes().filter(|c| *c == b',').count();
+    for group in text.split(',') {
         let value = digits(group)?;
-        let allowed = all(groups, cpus);
-        if value & !allowed != 0 {
+        if value & !all(at, cpus) != 0 {
             return Err(Error::Overflow);
         }
-        if let Some(word) = words.get_mut(groups) {
+        if let Some(word) = words.get_mut(at) {
             *word = value;
         }
-        groups = groups.saturating_add(1);
+        at = at.saturating_sub(1);
     }
     Ok(())
 }
@@ -60,14 +60,13 @@ pub struct Show<'a> {
 
 impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.cpus.div_ceil(32).max(1);
-        for at in (0..count).rev() {
-            let word = self.words.get(at).copied().unwrap_or(0);
-            if at.saturating_add(1) == count {
-                let bits = self.cpus.saturating_sub(at.saturating_mul(32));
-                write!(f, "{word:0width$x}", width = bits.div_ceil(4).max(1))?;
-            } else {
-                write!(f, ",{word:08x}")?;
+        let digits = self.cpus.div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            let word = self.words.get(digit / 8).copied().unwrap_or(0);
+            let value = word.wrapping_shr(4 * (digit % 8) as u32) & 0xF;
+            write!(f, "{value:x}")?;
+            if digit % 8 == 0 && digit > 0 {
+                f.write_str(",")?;
             }
         }
         Ok(())

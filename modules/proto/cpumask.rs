@@ -25,7 +25,9 @@ pub const fn all(word: usize, cpus: usize) -> u32 {
 pub fn parse(text: &str, cpus: usize, words: &mut [u32]) -> Result<(), Error> {
     words.fill(0);
     let text = text.trim();
-    let mut at = text.bytes().filter(|c| *c == b',').count();
+    let mut at = text
+        .bytes()
+        .fold(0_usize, |n, c| n.saturating_add(usize::from(c == b',')));
     for group in text.split(',') {
         let value = digits(group)?;
         if value & !all(at, cpus) != 0 {

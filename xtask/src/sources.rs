@@ -27,7 +27,7 @@ pub(crate) struct KernelSource {
     pub(crate) series: String,
     /// The suite that has the package.
     pub(crate) suite: String,
-    /// The major version of clang and LLVM.
+    /// The major version of clang and LLVM; `{llvm}` in the names of packages stands for it.
     pub(crate) llvm: u32,
 }
 
@@ -35,6 +35,11 @@ impl KernelSource {
     /// The Debian package with the sources.
     pub(crate) fn package(&self) -> String {
         format!("linux-source-{}", self.series)
+    }
+
+    /// The Debian packages of the kernel's C compiler, linker and binary tools.
+    pub(crate) fn llvm_packages(&self) -> [String; 3] {
+        ["clang", "lld", "llvm"].map(|name| format!("{name}-{}", self.llvm))
     }
 }
 
@@ -52,8 +57,48 @@ impl Sources {
     /// Reads the repository's file.
     pub(crate) fn read(ctx: &Ctx) -> miette::Result<Self> {
         let path = ctx.root.join("kernel-config/sources.toml");
-        toml::from_str(&files::read(&path)?)
-            .into_diagnostic()
-            .wrap_err_with(|| format!("in {}", path.display()))
+        Self::parse(&files::read(&path)?).wrap_err_with(|| format!("in {}", path.display()))
+    }
+
+    fn parse(text: &str) -> miette::Result<Self> {
+        let mut sources: Self = toml::from_str(text).into_diagnostic()?;
+        let llvm = sources.kernel.llvm.to_string();
+        for name in &mut sources.tools.packages {
+            *name = name.replace("{llvm}", &llvm);
+        }
+        let mut missing = sources.kernel.llvm_packages().to_vec();
+        missing.retain(|name| !sources.tools.packages.contains(name));
+        if !missing.is_empty() {
+            miette::bail!(
+                help = "write them there with {{llvm}} in the place of the number",
+                "[tools] packages lacks what compiles the kernel: {}",
+                missing.join(", ")
+            );
+        }
+        Ok(sources)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(packages: &str) -> String {
+        format!(
+            "source_date_epoch = 1\n[kernel]\nseries = \"7.3\"\nsuite = \"s\"\nllvm = 21\n\
+             [tools]\nsuite = \"s\"\npackages = [{packages}]\n"
+        )
+    }
+
+    #[test]
+    fn one_number_names_every_package_of_llvm() {
+        let sources = Sources::parse(&text(r#""clang-{llvm}", "lld-{llvm}", "llvm-{llvm}", "make""#)).unwrap();
+        assert_eq!(sources.tools.packages, ["clang-21", "lld-21", "llvm-21", "make"]);
+    }
+
+    #[test]
+    fn a_package_with_another_number_is_named() {
+        let error = Sources::parse(&text(r#""clang-{llvm}", "lld-19", "llvm-{llvm}""#)).unwrap_err();
+        assert_eq!(error.to_string(), "[tools] packages lacks what compiles the kernel: lld-21");
     }
 }

@@ -20,14 +20,11 @@ use crate::sources::Sources;
 use crate::stamp::{Inputs, Stamp, StampFile};
 use crate::step::{self, Step};
 
-/// What compiles a kernel: a version that changes here is another kernel.
-pub(crate) const COMPILERS: [&str; 16] = [
+/// What compiles a kernel beside LLVM: a version that changes here is another kernel.
+const COMPILERS: [&str; 13] = [
     "rustc",
     "rust-src",
     "bindgen",
-    "clang-19",
-    "lld-19",
-    "llvm-19",
     "make",
     "flex",
     "bison",
@@ -96,6 +93,11 @@ impl Kernel {
     /// The record of the build.
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.stamp
+    }
+
+    /// One of LLVM's programs, such as `strip`, in the version that compiled the kernel.
+    pub(crate) fn llvm(&self, program: &str) -> String {
+        format!("llvm-{program}-{}", self.maker.llvm)
     }
 
     /// `make` with everything set as it was for the kernel itself, for what is compiled against it.
@@ -204,6 +206,8 @@ pub(crate) fn build(
     inputs.value("kernel sources", source.version());
     inputs.value("source_date_epoch", sources.source_date_epoch.to_string());
     tools.versions(&mut inputs, &COMPILERS);
+    let llvm = sources.kernel.llvm_packages();
+    tools.versions(&mut inputs, &llvm.each_ref().map(String::as_str));
     let stamp = StampFile::new(dir.join("stamp.json"), &dir);
     let stamp = step::stage(ctx, "kernel", &stamp, &inputs, |step| {
         incremental::make(&dir, source.version(), |_| {

@@ -49,7 +49,7 @@ pub(crate) fn build(ctx: &Ctx, tools: &ToolsTree, kernel: &Kernel) -> miette::Re
         // What was compiled against another kernel is of no use, and make would not notice.
         incremental::make(&home, &kernel.stamp().digest(), |build| {
             step.run(&make(tools, kernel, &sources, build).arg("modules"))?;
-            collect(step, tools, build, &home.join("out"))
+            collect(step, tools, kernel, build, &home.join("out"))
         })
     })?;
     Ok(Modules { dir: home.join("out"), stamp })
@@ -77,7 +77,13 @@ fn is_source(path: &Path) -> bool {
 }
 
 /// Copies the modules out, without debug information, aside and then into place.
-fn collect(step: &Step, tools: &ToolsTree, build: &Path, out: &Path) -> miette::Result<Vec<PathBuf>> {
+fn collect(
+    step: &Step,
+    tools: &ToolsTree,
+    kernel: &Kernel,
+    build: &Path,
+    out: &Path,
+) -> miette::Result<Vec<PathBuf>> {
     let order = files::read(&build.join("modules.order"))?;
     let aside = files::partial(out);
     files::fresh_dir(&aside)?;
@@ -85,7 +91,7 @@ fn collect(step: &Step, tools: &ToolsTree, build: &Path, out: &Path) -> miette::
         let name = Path::new(object).with_extension("ko");
         let name = name.file_name().unwrap_or_default();
         files::copy(&build.join(name), &aside.join(name))?;
-        let strip = tools.command("llvm-strip-19").bind_rw(&aside, "/out").arg("--strip-debug");
+        let strip = tools.command(kernel.llvm("strip")).bind_rw(&aside, "/out").arg("--strip-debug");
         step.run(&strip.arg(Path::new("/out").join(name)))?;
     }
     std::fs::write(aside.join("modules.order"), order).into_diagnostic()?;

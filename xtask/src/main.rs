@@ -16,6 +16,7 @@ mod kconfig_tree;
 mod layout;
 mod lock;
 mod manifest;
+mod module_index;
 mod pipeline;
 mod scenario;
 mod sources;

@@ -9,7 +9,8 @@ use miette::{Context as _, IntoDiagnostic as _};
 
 use super::agent::{self, Agent, Limits};
 use super::archive::{self, Packages};
-use super::{firmware, modules, packages};
+use super::{firmware, packages};
+use crate::module_index::ModuleIndex;
 use crate::pipeline::Built;
 use crate::vm::machine::{Accel, Boot, ConsoleTo, Disk, Machine, OnReset};
 use crate::vm::running::{StartError, Vm};
@@ -132,13 +133,26 @@ fn additions(parts: &Parts, wishes: &Wishes, dir: &Path) -> miette::Result<Vec<P
             Some(_) => (Packages::Mounted, &packages::MODULES[..]),
             None => (Packages::None, &[][..]),
         };
-        let files = modules::closure(&parts.modules, &[&AGENT_MODULES[..], extra].concat())?;
+        let files = drivers(parts, &[&AGENT_MODULES[..], extra].concat())?;
         archives.push(archive::runner(&parts.tree, dir, &files, mounted)?);
     }
     for (number, folder) in wishes.add_files.iter().enumerate() {
         archives.push(archive::files(&parts.tree, folder, dir, number)?);
     }
     Ok(archives)
+}
+
+/// The files of the drivers `names` and of all that they need, in the order in which they are to be loaded.
+fn drivers(parts: &Parts, names: &[&str]) -> miette::Result<Vec<PathBuf>> {
+    let chosen = ModuleIndex::read(&parts.modules)?.closure(names).map_err(|missing| {
+        miette::miette!(
+            help = "switch its option on in kernel-config/fragments/",
+            "this kernel has no module {}, and it is not built in: {}",
+            missing.join(", "),
+            parts.modules.display()
+        )
+    })?;
+    Ok(chosen.iter().map(|path| parts.modules.join(path)).collect())
 }
 
 fn direct(parts: &Parts, wishes: &Wishes, additions: Vec<PathBuf>, dir: &Path) -> miette::Result<Boot> {

@@ -8,5 +8,4 @@ pub(crate) mod agent;
 pub(crate) mod archive;
 pub(crate) mod boot;
 pub(crate) mod firmware;
-pub(crate) mod modules;
 pub(crate) mod packages;

@@ -45,8 +45,12 @@ const DIRECTORIES: [(&str, u32); 12] = [
 const COMPRESSION: &str = "-12";
 
 /// What decides about the archive's content beside the stage's inputs.
-const CODE: &str =
-    concat!(include_str!("rootfs.rs"), include_str!("drivers.rs"), include_str!("../layout.rs"));
+const CODE: &str = concat!(
+    include_str!("rootfs.rs"),
+    include_str!("drivers.rs"),
+    include_str!("../layout.rs"),
+    include_str!("../module_index.rs")
+);
 
 /// A board's root file system.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::machine::{Accel, Boot, ConsoleTo, Machine, OnReset};
-use super::running::Vm;
+use super::running::{StartError, Vm};
 
 /// How long a kernel without a root may take to say so under hardware virtualisation.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -51,7 +51,8 @@ pub(crate) fn choose(wanted: Wanted, cache: &Path, tree: &Path, kernel: &Path) -
     let kvm_boots = match recall(&memory).filter(|answer| answer.host_kernel == host_kernel) {
         Some(answer) => answer.kvm_boots,
         None => {
-            let kvm_boots = probe(tree, kernel)?;
+            // Whoever starts the guest will miss QEMU too, and say so.
+            let Some(kvm_boots) = probe(tree, kernel)? else { return Ok(Accel::Tcg) };
             let verdict =
                 if kvm_boots { "boots a kernel here" } else { "opens and does not boot a kernel here" };
             eprintln!("accelerator: /dev/kvm {verdict}; remembered in {}", memory.display());
@@ -74,8 +75,8 @@ fn remember(memory: &Path, answer: &Answer) -> miette::Result<()> {
         .wrap_err_with(|| format!("cannot remember the accelerator in {}", memory.display()))
 }
 
-/// Boots `kernel` without a root under KVM: it must get as far as missing it.
-fn probe(tree: &Path, kernel: &Path) -> miette::Result<bool> {
+/// Boots `kernel` without a root under KVM: it must get as far as missing it. Without QEMU there is no answer.
+fn probe(tree: &Path, kernel: &Path) -> miette::Result<Option<bool>> {
     let dir = ScratchDir::new()?;
     let machine = Machine {
         name: "accelerator-probe".into(),
@@ -92,11 +93,15 @@ fn probe(tree: &Path, kernel: &Path) -> miette::Result<bool> {
         on_reset: OnReset::Exit,
         extra: Vec::new(),
     };
-    // A QEMU that cannot even start with KVM is an answer too; one that is missing will be missed again.
-    let Ok((vm, _)) = Vm::start(tree, &machine, &dir.0) else { return Ok(false) };
+    let vm = match Vm::start(tree, &machine, &dir.0) {
+        Ok((vm, _)) => vm,
+        Err(StartError::Missing(_)) => return Ok(None),
+        // A QEMU that cannot even start with KVM is an answer too.
+        Err(StartError::Failed(_)) => return Ok(Some(false)),
+    };
     let missed = Regex::new("Unable to mount root fs|Kernel panic").expect("a constant");
     let _ = vm.console().wait_for(&missed, Instant::now() + PATIENCE);
-    Ok(missed.is_match(&vm.console().text()))
+    Ok(Some(missed.is_match(&vm.console().text())))
 }
 
 /// A directory below the system's temporary one that goes with the value.
@@ -132,6 +137,12 @@ mod tests {
         remember(&memory, &answer).unwrap();
         assert_eq!(recall(&memory), Some(answer));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half-written stays behind");
+    }
+
+    #[test]
+    fn a_qemu_that_is_missing_is_no_answer() {
+        let nowhere = Path::new("/nonexistent");
+        assert_eq!(probe(nowhere, nowhere).unwrap(), None);
     }
 
     #[test]

@@ -28,12 +28,30 @@ impl Lock {
         Self::take(&ctx.cache.join(folder))
     }
 
+    /// Takes the folder of a guest's disks, which one run at a time may write to.
+    ///
+    /// # Errors
+    /// Another run has it: a guest may be on for days, so nobody waits for it.
+    pub(crate) fn of_guest(dir: &Path) -> miette::Result<Self> {
+        // Beside the folder, which a scenario empties.
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        let path = dir.with_file_name(format!(".{name}.lock"));
+        let file = open(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Err(miette::miette!(
+                help = "end that run, or use another clone of the repository",
+                "another run uses the guest's disks in {}",
+                dir.display()
+            )),
+            other => other.into_diagnostic().wrap_err_with(|| format!("cannot lock {}", path.display())),
+        }?;
+        Ok(Self { _file: file })
+    }
+
     /// Takes the lock of `dir`, waiting for another build if one has it.
     fn take(dir: &Path) -> miette::Result<Self> {
         let path = dir.join(".build-lock");
-        files::make_dir(dir)?;
-        let open = File::options().create(true).append(true).open(&path);
-        let file = open.into_diagnostic().wrap_err_with(|| format!("cannot open {}", path.display()))?;
+        let file = open(&path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => {
                 eprintln!("waiting for another build to leave {}", dir.display());
@@ -45,6 +63,13 @@ impl Lock {
         .wrap_err_with(|| format!("cannot lock {}", path.display()))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Opens a lock's file, whose folder is made.
+fn open(path: &Path) -> miette::Result<File> {
+    path.parent().map_or(Ok(()), files::make_dir)?;
+    let file = File::options().create(true).append(true).open(path);
+    file.into_diagnostic().wrap_err_with(|| format!("cannot open {}", path.display()))
 }
 
 #[cfg(test)]
@@ -87,5 +112,18 @@ mod tests {
         drop((Lock::of_outputs(&two).unwrap(), Lock::of_cache(&two, "packages").unwrap()));
         waits(tools, move || Lock::of_cache(&two, "tools"));
         waits(outputs, move || Lock::of_outputs(&one));
+    }
+
+    #[test]
+    fn a_guests_disks_belong_to_one_run_even_if_it_empties_their_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let disks = dir.path().join("vm/board-release");
+        let first = Lock::of_guest(&disks).unwrap();
+        files::fresh_dir(&disks).unwrap();
+        let refused = Lock::of_guest(&disks).unwrap_err().to_string();
+        assert!(refused.ends_with("vm/board-release"), "{refused}");
+        let _other = Lock::of_guest(&dir.path().join("vm/board-debug")).unwrap();
+        drop(first);
+        Lock::of_guest(&disks).unwrap();
     }
 }

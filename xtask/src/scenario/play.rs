@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::files;
 use crate::guest::boot::{Guest, Pace, Parts};
 use crate::guest::packages;
+use crate::lock::Lock;
 use crate::pipeline::Built;
 use crate::stage::kernel;
 use crate::vm::console::Console;
@@ -62,6 +63,7 @@ pub(crate) struct Play<'a> {
     /// The console of the latest boot; it outlives the guest.
     pub(super) console: Option<Console>,
     pub(super) allowed: Vec<Regex>,
+    _disks: Lock,
 }
 
 impl<'a> Play<'a> {
@@ -69,6 +71,7 @@ impl<'a> Play<'a> {
     pub(crate) fn new(ctx: &'a Ctx, scenario: &'a Scenario, stage: &'a Stage<'a>) -> miette::Result<Self> {
         let name = format!("{}-{}-{}", scenario.name, stage.board.name(), stage.flavor.name());
         let dir = ctx.target.join("scenarios").join(name);
+        let lock = Lock::of_guest(&dir)?;
         files::fresh_dir(&dir)?;
         let mut all = disks::prepare(stage.board.vm(), &stage.built.image.disk(), &dir)?;
         for extra in &scenario.disks {
@@ -92,6 +95,7 @@ impl<'a> Play<'a> {
             boots: 0,
             console: None,
             allowed: scenario.allowed(),
+            _disks: lock,
         })
     }
 

@@ -15,6 +15,7 @@ use crate::ctx::Ctx;
 use crate::guest::agent::{End, Limits, Stream};
 use crate::guest::boot::{self, Control, Guest, Pace, Parts, Through, Wishes};
 use crate::guest::packages;
+use crate::lock::Lock;
 use crate::pipeline::{self, Built};
 use crate::vm::machine::{Machine, OnReset};
 use crate::vm::{accel, disks, faults, running};
@@ -69,6 +70,7 @@ struct Prepared {
     machine: Machine,
     dir: std::path::PathBuf,
     pace: Pace,
+    _disks: Lock,
 }
 
 fn prepare(ctx: &Ctx, args: &Run, control: Control) -> miette::Result<Prepared> {
@@ -77,6 +79,7 @@ fn prepare(ctx: &Ctx, args: &Run, control: Control) -> miette::Result<Prepared> 
     let parts = Parts::from(&built);
     let accel = accel::choose(args.accel, &ctx.cache, &parts.tree, &parts.kernel)?;
     let dir = ctx.target.join("vm").join(format!("{}-{}", board.name(), args.board.flavor.name()));
+    let lock = Lock::of_guest(&dir)?;
     let wishes = Wishes {
         through: if control == Control::Terminal || args.firmware {
             Through::Firmware
@@ -100,7 +103,8 @@ fn prepare(ctx: &Ctx, args: &Run, control: Control) -> miette::Result<Prepared> 
         qemu_args: args.qemu_arg.clone(),
     };
     let machine = boot::machine(&parts, board.name(), &wishes, &dir)?;
-    Ok(Prepared { parts, machine, dir, pace: Pace::new(accel, args.board.flavor, 0) })
+    let pace = Pace::new(accel, args.board.flavor, 0);
+    Ok(Prepared { parts, machine, dir, pace, _disks: lock })
 }
 
 fn all_disks(

@@ -8,6 +8,13 @@ use crate::ctx::Ctx;
 use crate::files;
 use crate::lock::Lock;
 
+/// The folders of the cache that no stage is named after: compilers' results, archives, and what runs add.
+const CACHE: [&str; 4] = ["ccache", "packages", "vendor", "with"];
+/// Which accelerator works here, in the cache.
+const ACCELERATOR: &str = "accel.json";
+/// The folders below `target/` that no stage is named after: logs, and the disks of runs and of scenarios.
+const OTHERS: [&str; 3] = ["logs", "vm", "scenarios"];
+
 /// The folders of build outputs below `target/`, by stage.
 const FOLDERS: [(StageName, &str); 6] = [
     (StageName::Kernel, "kernel"),
@@ -26,7 +33,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Clean) -> miette::Result<ExitCode> {
         remove(&ctx.target.join(folder))?;
     }
     if args.stage.is_none() {
-        remove(&ctx.target.join("logs"))?;
+        OTHERS.iter().try_for_each(|name| remove(&ctx.target.join(name)))?;
     }
     if args.cache || args.stage == Some(StageName::Tools) {
         remove(&ctx.cache.join("tools"))?;
@@ -35,7 +42,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Clean) -> miette::Result<ExitCode> {
         remove(&ctx.cache.join("src"))?;
     }
     if args.cache {
-        ["ccache", "packages", "vendor"].iter().try_for_each(|name| remove(&ctx.cache.join(name)))?;
+        CACHE.iter().chain([&ACCELERATOR]).try_for_each(|name| remove(&ctx.cache.join(name)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn one_number_names_every_package_of_llvm() {
-        let sources = Sources::parse(&text(r#""clang-{llvm}", "lld-{llvm}", "llvm-{llvm}", "make""#)).unwrap();
+        let sources =
+            Sources::parse(&text(r#""clang-{llvm}", "lld-{llvm}", "llvm-{llvm}", "make""#)).unwrap();
         assert_eq!(sources.tools.packages, ["clang-21", "lld-21", "llvm-21", "make"]);
     }
 

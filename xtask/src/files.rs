@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic as _, WrapErr as _};
@@ -53,6 +54,16 @@ fn walk_into(root: &Path, below: &Path, found: &mut Vec<PathBuf>) -> io::Result<
         }
     }
     Ok(())
+}
+
+/// The permissions that a file of the repository has in an image: git knows "executable" and nothing else, and what
+/// group and others may do depends on whoever cloned. A file that only its owner may read stays that, and special bits
+/// stay.
+pub(crate) fn image_mode(meta: &fs::Metadata) -> u32 {
+    let mode = meta.mode();
+    let plain = if mode & 0o111 == 0 { 0o644 } else { 0o755 };
+    let private = if mode & 0o077 == 0 { 0o700 } else { 0o777 };
+    plain & private | mode & 0o7000
 }
 
 /// Reads a text file; the error names it.

@@ -58,13 +58,22 @@ impl Layout {
         self.put(path, Kind::Text { mode: 0o644, bytes: bytes.into() }, source)
     }
 
-    /// Adds the file `from`, executable if it is so on the host.
+    /// Adds the file `from` with the permissions of a file of the repository.
     pub(crate) fn file(&mut self, path: &str, from: &Path, source: &str) -> miette::Result<()> {
+        self.file_with(path, from, files::image_mode, source)
+    }
+
+    fn file_with(
+        &mut self,
+        path: &str,
+        from: &Path,
+        mode: impl Fn(&fs::Metadata) -> u32,
+        source: &str,
+    ) -> miette::Result<()> {
         let meta = fs::metadata(from)
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot read {}", from.display()))?;
-        let mode = if meta.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
-        self.put(path, Kind::File { mode, from: from.to_owned() }, source)
+        self.put(path, Kind::File { mode: mode(&meta), from: from.to_owned() }, source)
     }
 
     /// Adds a symbolic link.
@@ -83,8 +92,17 @@ impl Layout {
         self.put(path, Kind::CharDevice { mode: 0o600, major, minor }, source)
     }
 
-    /// Adds everything below the folder `dir`.
+    /// Adds everything below the folder `dir` of the repository.
     pub(crate) fn overlay(&mut self, dir: &Path, source: &str) -> miette::Result<()> {
+        self.tree(dir, files::image_mode, source)
+    }
+
+    /// Adds everything below the folder `dir`, whose files were unpacked with the permissions that they are to have.
+    pub(crate) fn unpacked(&mut self, dir: &Path, source: &str) -> miette::Result<()> {
+        self.tree(dir, |meta| meta.mode() & 0o7777, source)
+    }
+
+    fn tree(&mut self, dir: &Path, mode: impl Fn(&fs::Metadata) -> u32, source: &str) -> miette::Result<()> {
         for path in files::walk(dir)? {
             let from = dir.join(&path);
             let name =
@@ -93,7 +111,7 @@ impl Layout {
                 let target = fs::read_link(&from).into_diagnostic()?;
                 self.link(name, &target.to_string_lossy(), source)?;
             } else {
-                self.file(name, &from, source)?;
+                self.file_with(name, &from, &mode, source)?;
             }
         }
         Ok(())
@@ -249,6 +267,29 @@ usr/lib 40755 0,0
 usr/lib64 40755 0,0 
 usr/sbin 40755 0,0 ";
         assert_eq!(listed(&archive(&layout())).join("\n"), expected);
+    }
+
+    #[test]
+    fn permissions_are_the_packagers_or_those_that_git_knows() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        for mode in [0o600u32, 0o640, 0o664, 0o700, 0o775, 0o4755] {
+            let path = dir.path().join(format!("{mode:04o}"));
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let modes = |layout: &Layout| {
+            let mode = |entry: &Entry| match entry.kind {
+                Kind::File { mode, .. } => format!("{mode:04o}"),
+                _ => "not a file".into(),
+            };
+            layout.0.values().map(mode).collect::<Vec<_>>().join(" ")
+        };
+        let (mut overlay, mut unpacked) = (Layout::default(), Layout::default());
+        overlay.overlay(dir.path(), "overlay").unwrap();
+        unpacked.unpacked(dir.path(), "packages").unwrap();
+        assert_eq!(modes(&overlay), "0600 0644 0644 0700 0755 4755");
+        assert_eq!(modes(&unpacked), "0600 0640 0664 0700 0775 4755");
     }
 
     #[test]

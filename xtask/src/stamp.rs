@@ -39,7 +39,7 @@ impl Inputs {
         self.0.insert(name.into(), short(&files::digest(text)));
     }
 
-    /// Adds a file's content and its execute permission.
+    /// Adds a file's content and its permissions.
     pub(crate) fn file(&mut self, name: impl Into<String>, path: &Path) -> miette::Result<()> {
         self.0.insert(name.into(), fingerprint(path)?);
         Ok(())
@@ -59,14 +59,18 @@ impl Inputs {
     }
 }
 
-/// One file's content, kind and execute permission in a word.
+/// One file's content, kind and permissions in a word; the most common permissions go without saying.
 fn fingerprint(path: &Path) -> miette::Result<String> {
     let read = || -> std::io::Result<String> {
         let meta = fs::symlink_metadata(path)?;
         if meta.is_symlink() {
             return Ok(format!("-> {}", fs::read_link(path)?.display()));
         }
-        let mode = if meta.mode() & 0o111 == 0 { "" } else { "+x " };
+        let mode = match files::image_mode(&meta) {
+            0o644 => String::new(),
+            0o755 => "+x ".to_owned(),
+            other => format!("{other:o} "),
+        };
         Ok(format!("{mode}{}", short(&files::digest_file(path)?)))
     };
     read().into_diagnostic().wrap_err_with(|| format!("cannot read {}", path.display()))
@@ -160,7 +164,7 @@ impl fmt::Display for Change {
 }
 
 fn is_digest(text: &str) -> bool {
-    let digest = text.trim_start_matches("+x ");
+    let digest = text.rsplit(' ').next().unwrap_or(text);
     [32, 64].contains(&digest.len()) && digest.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
@@ -334,13 +338,17 @@ mod tests {
     }
 
     #[test]
-    fn an_execute_permission_is_an_input() {
+    fn permissions_are_an_input_and_those_of_a_clone_are_not() {
         use std::os::unix::fs::PermissionsExt as _;
         let mut place = finished();
         let path = place.dir.path().join("in.rs");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        place.inputs.file("in.rs", &path).unwrap();
-        assert_eq!(place.reason(), "in.rs changed");
+        let mut with = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            place.inputs.file("in.rs", &path).unwrap();
+            place.stamp.check(&place.inputs).map_or_else(|reason| reason.to_string(), |_| "same".into())
+        };
+        assert_eq!([0o644, 0o664, 0o640].map(&mut with), ["same"; 3]);
+        assert_eq!([0o755, 0o600, 0o4755].map(&mut with), ["in.rs changed"; 3]);
     }
 
     #[test]

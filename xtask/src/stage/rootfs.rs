@@ -161,7 +161,7 @@ fn lay_out(
     layout.file("usr/bin/busybox", &tools.root().join("usr/bin/busybox"), "busybox")?;
     layout.file("usr/sbin/appliance", parts.program.path(), "overlay/appliance")?;
     layout.overlay(&ctx.root.join("overlay/rootfs"), "overlay/rootfs")?;
-    layout.overlay(parts.packages.dir(), "the board's [rootfs] packages")?;
+    layout.unpacked(parts.packages.dir(), "the board's [rootfs] packages")?;
     for (name, path) in board_overlays(ctx, board) {
         layout.overlay(&path, &name)?;
     }

@@ -4,6 +4,7 @@
 use crate::board::Board;
 use crate::cli::Flavor;
 
+mod archives;
 pub(crate) mod convert;
 mod drivers;
 pub(crate) mod image;

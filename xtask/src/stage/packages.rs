@@ -3,7 +3,7 @@
 //!
 //! apt resolves the dependencies against the snapshot of the mirror that the tools tree was made from, as if
 //! nothing were installed. Packages whose role the image fills itself are left out, and so is what nobody reads on
-//! an appliance. A shared library is carried only if some carried file asks for it.
+//! an appliance, but for the licences. A shared library is carried only if some carried file asks for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use miette::{IntoDiagnostic as _, WrapErr as _};
 use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
 
+use super::archives;
 use super::tools::ToolsTree;
 use crate::ctx::Ctx;
-use crate::debian::{self, Packages};
+use crate::debian::Packages;
 use crate::files;
-use crate::lock::Lock;
 use crate::sources::Sources;
 use crate::stamp::{Inputs, Stamp, StampFile};
 use crate::step::{self, Step};
@@ -50,6 +50,9 @@ const FILLED: [&str; 26] = [
     "util-linux",
     "lsb-base",
 ];
+
+/// The folder with one folder per package, for people.
+const DOCUMENTATION: &str = "usr/share/doc";
 
 /// Folders of a package that nothing on an appliance reads.
 const UNREAD: [&str; 8] = [
@@ -102,7 +105,7 @@ pub(crate) fn build(
     names.sort();
     names.dedup();
     let mut inputs = Inputs::new();
-    inputs.text("the stage's code", include_str!("packages.rs"));
+    inputs.text("the stage's code", concat!(include_str!("packages.rs"), include_str!("archives.rs")));
     inputs.value("package names", names.join(" "));
     inputs.text("tools tree", tools.packages().to_text());
     let id = files::digest(names.join(" "));
@@ -112,19 +115,20 @@ pub(crate) fn build(
         files::make_dir(&home)?;
         let aside = home.join("root.partial");
         files::fresh_dir(&aside)?;
+        let carried = |name: &str| is_carried(name, &names);
         let archives = match names.is_empty() {
             true => Vec::new(),
-            false => fetch(ctx, sources, tools, step, &names)?,
+            false => archives::fetch(ctx, sources, tools, step, &names, carried)?,
         };
         let mut used = String::new();
         let mut asked_for = BTreeSet::new();
-        for (name, version, archive) in &archives {
-            let paths = unpack(tools, step, archive, &aside)?;
-            if names.contains(name) {
+        for archive in &archives {
+            let paths = unpack(tools, step, &archive.path, &aside)?;
+            if names.contains(&archive.name) {
                 asked_for.extend(paths);
             }
-            let sha256 = files::digest_file(archive).into_diagnostic()?;
-            used += &format!("{name} {version} {sha256}\n");
+            let sha256 = files::digest_file(&archive.path).into_diagnostic()?;
+            used += &format!("{} {} {sha256}\n", archive.name, archive.version);
         }
         prune(&aside, &asked_for)?;
         files::write(&home.join("packages"), used)?;
@@ -134,76 +138,6 @@ pub(crate) fn build(
     })?;
     let packages = Packages::read(&home.join("packages"))?;
     Ok(Unpacked { dir: home.join("root"), packages, stamp })
-}
-
-/// Resolves and downloads; returns name, version and archive of each package.
-fn fetch(
-    ctx: &Ctx,
-    sources: &Sources,
-    tools: &ToolsTree,
-    step: &Step,
-    names: &[String],
-) -> miette::Result<Vec<(String, String, PathBuf)>> {
-    // apt wants to write beside its lists; a copy of the small part of its state is given to it.
-    let apt = |arguments: &[&str]| {
-        tools.command(arguments[0]).superuser().args(&arguments[1..]).args([
-            "-o",
-            "Dir::State::status=/dev/null",
-            "-o",
-            "Debug::NoLocking=1",
-            "-o",
-            "pkgCacheGen::ForceEssential=,",
-            "-o",
-            "Dir::Cache::pkgcache=",
-            "-o",
-            "Dir::Cache::srcpkgcache=",
-            "-o",
-            "APT::Sandbox::User=root",
-        ])
-    };
-    let simulate = apt(&["apt-get", "install", "--simulate", "--no-install-recommends"]).args(names);
-    let resolved = step.read(&simulate).wrap_err_with(|| {
-        format!("cannot resolve the packages {} in Debian {}", names.join(" "), sources.tools.suite)
-    })?;
-    let _lock = Lock::of_cache(ctx, "packages")?;
-    let archives = ctx.cache.join("packages");
-    files::make_dir(&archives)?;
-    let mut found = Vec::new();
-    for (name, version) in installs(&resolved).filter(|(name, _)| is_carried(name, names)) {
-        let archive = archives.join(format!("{name}_{}.deb", version.replace(':', "%3a")));
-        if !archive.exists() {
-            if ctx.offline {
-                miette::bail!(
-                    help = "build once without --offline",
-                    "the package {name} {version} has to be fetched, and --offline forbids it"
-                );
-            }
-            let aside = archives.join("download.partial");
-            files::fresh_dir(&aside)?;
-            let mirror = debian::mirror(ctx)?;
-            step.log(&format!("fetching {name} {version} from {mirror}\n"))?;
-            let resolver = fs::canonicalize("/etc/resolv.conf").unwrap_or_else(|_| "/etc/resolv.conf".into());
-            let download = apt(&["apt-get", "download", &format!("{name}={version}")]).network();
-            step.run(
-                &download.bind_ro(resolver, "/etc/resolv.conf").bind_rw(&aside, "/out").workdir("/out"),
-            )?;
-            let [file] = &files::walk(&aside)?[..] else {
-                miette::bail!("apt-get download of {name} left no single archive in {}", aside.display());
-            };
-            files::replace(&aside.join(file), &archive)?;
-        }
-        found.push((name.to_owned(), version.to_owned(), archive));
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Names and versions in the lines `Inst NAME (VERSION …)` of a simulated installation.
-fn installs(simulated: &str) -> impl Iterator<Item = (&str, &str)> {
-    simulated.lines().filter_map(|line| {
-        let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
-        Some((name, rest.split_whitespace().next()?))
-    })
 }
 
 /// The image fills the role of some packages, unless the board asks for one of these by its name.
@@ -221,7 +155,9 @@ fn unpack(tools: &ToolsTree, step: &Step, archive: &Path, into: &Path) -> miette
 /// Takes out what nobody reads, and every shared library that nothing asks for and that is not one of `asked_for`.
 fn prune(root: &Path, asked_for: &BTreeSet<PathBuf>) -> miette::Result<()> {
     let files_of_root = files::walk(root)?;
-    let unread = |path: &&PathBuf| UNREAD.iter().any(|folder| path.starts_with(folder));
+    let unread = |path: &&PathBuf| {
+        UNREAD.iter().any(|folder| path.starts_with(folder)) && !is_licence(&root.join(path))
+    };
     for path in files_of_root.iter().filter(unread) {
         files::remove(&root.join(path))?;
     }
@@ -233,6 +169,15 @@ fn prune(root: &Path, asked_for: &BTreeSet<PathBuf>) -> miette::Result<()> {
         files::remove(&root.join(path))?;
     }
     Ok(())
+}
+
+/// What a package's licence demands that copies of it come with: its `copyright`, or a link to another package's folder.
+fn is_licence(path: &Path) -> bool {
+    let in_folder = |folder: Option<&Path>| folder.is_some_and(|folder| folder.ends_with(DOCUMENTATION));
+    match path.is_symlink() {
+        true => in_folder(path.parent()),
+        false => path.ends_with("copyright") && in_folder(path.parent().and_then(Path::parent)),
+    }
 }
 
 /// A shared library, or a link to one, directly in the folder of libraries.
@@ -309,13 +254,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_simulated_installation_is_read() {
-        let text = "NOTE: This is only a simulation!\nInst libc6 (2.41-12 Debian:13.1/stable [amd64])\n\
-                    Inst sg3-utils (1.48-2 Debian:13.1/stable [amd64])\nConf libc6 (2.41-12 x [amd64])\n";
-        assert_eq!(installs(text).collect::<Vec<_>>(), [("libc6", "2.41-12"), ("sg3-utils", "1.48-2")]);
-    }
-
-    #[test]
     fn this_very_program_asks_for_its_libraries() {
         let own = std::env::current_exe().unwrap();
         let asked = asks_for(&own).unwrap();
@@ -339,7 +277,10 @@ mod tests {
         fs::create_dir_all(root.join("usr/bin")).unwrap();
         fs::create_dir_all(root.join("usr/share/doc/x")).unwrap();
         fs::copy(std::env::current_exe().unwrap(), root.join("usr/bin/x")).unwrap();
-        fs::write(root.join("usr/share/doc/x/copyright"), "").unwrap();
+        for name in ["copyright", "changelog.gz"] {
+            fs::write(root.join("usr/share/doc/x").join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("x", root.join("usr/share/doc/y")).unwrap();
         for name in ["libc.so.6.1", "libgcc_s.so.1", "libunused.so.1", "libwanted.so.1"] {
             fs::write(folder.join(name), "no ELF").unwrap();
         }
@@ -348,7 +289,8 @@ mod tests {
         let left: Vec<_> = files::walk(root).unwrap().iter().map(|p| p.display().to_string()).collect();
         let libraries = ["libc.so.6", "libc.so.6.1", "libgcc_s.so.1", "libwanted.so.1"];
         assert_eq!(left[0], "usr/bin/x");
-        assert_eq!(left[1..], libraries.map(|name| format!("{LIBRARIES}/{name}")));
+        assert_eq!(left[1..5], libraries.map(|name| format!("{LIBRARIES}/{name}")));
+        assert_eq!(left[5..], ["usr/share/doc/x/copyright", "usr/share/doc/y"]);
     }
 
     #[test]

@@ -15,13 +15,14 @@ use core::ops::{Deref, DerefMut};
 
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::sync::atomic::{Acquire, Atomic, Relaxed};
+use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::lock::mutex::MutexBackend;
 use kernel::sync::lock::Guard;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use crate::alive::{Count, Kept};
 use crate::attention::Precedence;
-use crate::device::{Alive, Create, Device, DeviceDirs, Handler};
+use crate::device::{Create, Device, DeviceDirs, Handler};
 use crate::kapi::livemap::Counted;
 use crate::kapi::noio::NoIo;
 use crate::kapi::sysfs::{Dir, Failed, Section};
@@ -31,14 +32,14 @@ use crate::proto::mgmt;
 use crate::proto::sense::Sense;
 use crate::target::{Lun, Session, Target, TargetDriver};
 use crate::tree::{self, Tree};
+use crate::works::Works;
 
 /// The core's state.
 #[pin_data]
 pub struct Core {
     #[pin]
     admin: Mutex<Admin>,
-    /// Result of the last management command, 0 or a negative errno.
-    pub(crate) last_result: Atomic<i32>,
+    works: Works,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
 }
@@ -54,8 +55,8 @@ pub(crate) struct Admin {
 struct HandlerEntry {
     handler: Arc<dyn Handler>,
     dir: Option<Dir>,
-    /// Its devices that somebody still refers to.
-    alive: Arc<Atomic<i32>>,
+    /// Those who still refer to it or to one of its devices.
+    alive: Count,
 }
 
 /// A device, or the name of one that is being made or removed.
@@ -68,6 +69,8 @@ struct DeviceEntry {
 /// A driver, and what belongs to it.
 pub(crate) struct DriverEntry {
     pub(crate) driver: Arc<dyn TargetDriver>,
+    /// Those who still refer to it or to its side of a session.
+    pub(crate) alive: Count,
     pub(crate) dir: Option<Dir>,
     pub(crate) targets: KVec<Target>,
 }
@@ -84,7 +87,7 @@ impl Core {
                     devices: KVec::new(),
                     drivers: KVec::new(),
                 }),
-                last_result: Atomic::new(0),
+                works: Works::new()?,
                 setup_id: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -95,15 +98,21 @@ impl Core {
     pub(crate) fn shut_down(&self) {
         let tree = self.admin().tree.take();
         drop(tree);
+        self.works.drain();
+    }
+
+    /// What runs management commands.
+    pub(crate) fn works(&self) -> &Works {
+        &self.works
     }
 
     /// Makes `handlers/<name>`.
     pub fn register_handler(&self, handler: Arc<dyn Handler>) -> Result {
-        let alive = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let alive = Count::new()?;
         Ok(self.locked(|admin| {
             admin.handlers.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let tree = admin.tree.as_ref().ok_or(ENODEV)?;
-            let dir = tree::handler_dir(&tree.handlers, &handler)?;
+            let dir = tree::handler_dir(&tree.handlers, alive.keep(&handler))?;
             admin
                 .handlers
                 .push_within_capacity(HandlerEntry {
@@ -149,18 +158,15 @@ impl Core {
             }
         }
         drop(dir);
-        // Whoever removed a LUN or a session of theirs may still hold a device.
-        while let Some(alive) = self.alive_of(name) {
-            if alive.load(Acquire) == 0 {
-                break;
-            }
-            crate::kapi::msleep(5);
+        // Whoever removed a LUN or a session of theirs may still hold a device, and a work the handler.
+        if let Some(alive) = self.alive_of(name) {
+            alive.wait();
         }
         self.admin().handlers.retain(|h| h.handler.name() != name);
     }
 
-    /// The count of the handler's devices.
-    fn alive_of(&self, handler: &CStr) -> Option<Arc<Atomic<i32>>> {
+    /// The count of the handler's users.
+    fn alive_of(&self, handler: &CStr) -> Option<Count> {
         let admin = self.admin();
         let entry = admin.handlers.iter().find(|h| h.handler.name() == handler);
         entry.map(|h| h.alive.clone())
@@ -179,7 +185,7 @@ impl Core {
     /// `add_device NAME [p=v; …]`
     pub(crate) fn add_device(
         &self,
-        handler: &Arc<dyn Handler>,
+        handler: &Kept<dyn Handler>,
         name: &str,
         params: mgmt::Segments<'_>,
     ) -> Result {
@@ -220,7 +226,7 @@ impl Core {
 
     fn make_device(
         &self,
-        handler: &Arc<dyn Handler>,
+        handler: &Kept<dyn Handler>,
         name: &Name,
         params: mgmt::Segments<'_>,
     ) -> Result {
@@ -230,8 +236,7 @@ impl Core {
             params,
             setup_id,
         })?;
-        let alive = Alive::new(&self.alive_of(handler.name()).ok_or(ENODEV)?);
-        let device = Device::new(name.try_clone()?, handler.name(), ops, alive)?;
+        let device = Device::new(name.try_clone()?, handler.name(), handler.keep(ops))?;
         // A device that finds no place is closed after the lock is free.
         let _keep = device.clone();
         Ok(self.locked(|admin| {

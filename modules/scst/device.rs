@@ -4,9 +4,9 @@
 
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use crate::alive::Kept;
 use crate::command::{Admitted, Command};
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::name::Name;
@@ -80,31 +80,14 @@ pub struct Create<'a> {
 pub struct Device {
     name: Name,
     handler: &'static CStr,
-    ops: Arc<dyn DeviceOps>,
+    /// Counted: the handler's code stays loaded for as long as anybody refers to the device.
+    ops: Kept<dyn DeviceOps>,
     /// Constant during a device's life, and read for every command.
     device_type: DeviceType,
     block_shift: u32,
     /// Taken out when the device goes: the directory's files refer to the device.
     #[pin]
     dirs: Mutex<Option<DeviceDirs>>,
-    /// Last: when this is dropped no code of the handler runs for this device any more.
-    _alive: Alive,
-}
-
-/// Counts the devices of a handler that somebody still refers to.
-pub(crate) struct Alive(Arc<Atomic<i32>>);
-
-impl Alive {
-    pub(crate) fn new(count: &Arc<Atomic<i32>>) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Full);
-    }
 }
 
 /// The directories of a device. Dropped in this order: `exported` is inside `dir`.
@@ -120,8 +103,7 @@ impl Device {
     pub(crate) fn new(
         name: Name,
         handler: &'static CStr,
-        ops: Arc<dyn DeviceOps>,
-        alive: Alive,
+        ops: Kept<dyn DeviceOps>,
     ) -> Result<Arc<Self>> {
         let (device_type, block_shift) = (ops.device_type(), ops.block_shift());
         Arc::pin_init(
@@ -132,7 +114,6 @@ impl Device {
                 device_type,
                 block_shift,
                 dirs <- new_mutex!(None),
-                _alive: alive,
             }? Error),
             GFP_KERNEL,
         )
@@ -155,7 +136,7 @@ impl Device {
     }
 
     /// Another reference to what the handler made.
-    pub(crate) fn ops_arc(&self) -> Arc<dyn DeviceOps> {
+    pub(crate) fn kept_ops(&self) -> Kept<dyn DeviceOps> {
         self.ops.clone()
     }
 

@@ -11,6 +11,7 @@
 
 use kernel::prelude::*;
 
+pub(crate) mod alive;
 pub mod attention;
 pub mod command;
 pub mod core;
@@ -25,6 +26,7 @@ pub mod proto;
 pub mod target;
 mod targets;
 pub mod tree;
+mod works;
 
 /// The loaded module.
 struct Scst;

@@ -7,6 +7,7 @@ use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use crate::alive::Kept;
 use crate::device::Device;
 use crate::kapi::livemap::LiveMap;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
@@ -87,7 +88,7 @@ pub struct Session {
     pub(crate) luns: LiveMap<Nexus>,
     /// Set once the driver has connected it, taken out when it goes.
     #[pin]
-    pub(crate) ops: Mutex<Option<Arc<dyn SessionOps>>>,
+    pub(crate) ops: Mutex<Option<Kept<dyn SessionOps>>>,
     #[pin]
     pub(crate) dir: Mutex<Option<Dir>>,
 }
@@ -129,7 +130,7 @@ impl Session {
         &self.luns
     }
 
-    pub(crate) fn ops(&self) -> Option<Arc<dyn SessionOps>> {
+    pub(crate) fn ops(&self) -> Option<Kept<dyn SessionOps>> {
         self.ops.lock().clone()
     }
 }

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::str::CStr;
 use kernel::sync::Arc;
 
+use crate::alive::{Count, Kept};
 use crate::core::{new_nexus, Core, DriverEntry};
 use crate::name::Name;
 use crate::target::{Port, Session, SessionOps, Target, TargetDriver};
@@ -14,12 +15,14 @@ use crate::tree;
 impl Core {
     /// Makes `targets/<name>`.
     pub fn register_driver(&self, driver: Arc<dyn TargetDriver>) -> Result {
+        let alive = Count::new()?;
         Ok(self.locked(|admin| {
             admin.drivers.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let tree = admin.tree.as_ref().ok_or(ENODEV)?;
-            let dir = tree::driver_dir(&tree.targets, &driver)?;
+            let dir = tree::driver_dir(&tree.targets, alive.keep(&driver))?;
             let entry = DriverEntry {
                 driver,
+                alive,
                 dir: Some(dir),
                 targets: KVec::new(),
             };
@@ -51,6 +54,11 @@ impl Core {
                 crate::kapi::msleep(5);
             }
         }
+        // Works and notifications may still hold the driver, or its side of a session.
+        let alive = self.admin().driver(name).ok().map(|d| d.alive.clone());
+        if let Some(alive) = alive {
+            alive.wait();
+        }
         self.admin().drivers.retain(|d| d.driver.name() != name);
     }
 
@@ -77,12 +85,8 @@ impl Core {
             let version = entry.driver.scsi_transport_version();
             let port = Arc::new(Port::new(version), GFP_KERNEL).map_err(Error::from)?;
             let parent = entry.dir.as_ref().ok_or(ENODEV)?;
-            let dirs = Some(tree::target_dirs(
-                parent,
-                entry.driver.name(),
-                &name,
-                &port,
-            )?);
+            let driver = entry.alive.keep(&entry.driver);
+            let dirs = Some(tree::target_dirs(parent, driver, &name, &port)?);
             let target = Target {
                 name,
                 port,
@@ -153,7 +157,7 @@ impl Core {
     /// it is the name of a device too.
     pub fn add_session(&self, driver: &CStr, target: &str, name: &str) -> Result {
         let name = Name::new(name)?;
-        let (session, ops) = {
+        let (session, driver_ops) = {
             let mut admin = self.admin();
             let entry = admin.driver(driver)?;
             if entry
@@ -164,7 +168,7 @@ impl Core {
             {
                 return Err(EEXIST);
             }
-            let ops = entry.driver.clone();
+            let ops = entry.alive.keep(&entry.driver);
             let target = entry
                 .targets
                 .iter_mut()
@@ -179,9 +183,10 @@ impl Core {
             target.sessions.push(session.clone(), GFP_KERNEL)?;
             (session, ops)
         };
-        let result = ops
-            .connect(&session)
-            .and_then(|ops| self.publish_session(driver, target, &session, ops));
+        let result = driver_ops.connect(&session).and_then(|ops| {
+            let ops = driver_ops.keep(ops);
+            self.publish_session(driver, target, &session, ops)
+        });
         if result.is_err() {
             self.forget_session(driver, target, &session);
         }
@@ -194,7 +199,7 @@ impl Core {
         driver: &CStr,
         target: &str,
         session: &Arc<Session>,
-        ops: Arc<dyn SessionOps>,
+        ops: Kept<dyn SessionOps>,
     ) -> Result {
         *session.ops.lock() = Some(ops.clone());
         let dir = self.locked(|admin| {

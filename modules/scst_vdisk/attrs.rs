@@ -122,10 +122,15 @@ const fn file(file: File, mode: u16) -> Attr {
     Attr::new(file.name(), mode, file as u16)
 }
 
+/// A file whose writes wait for the store or for the initiators.
+const fn managed(file: File, mode: u16) -> Attr {
+    Attr::managed(file.name(), mode, file as u16)
+}
+
 static FILEIO: &[Attr] = &[
     file(Blocksize, RO),
     file(Eui64Id, RW),
-    file(Filename, RW),
+    managed(Filename, RW),
     file(InqVendSpecific, RW),
     file(LbPerPbExp, RW),
     file(NaaId, RW),
@@ -135,12 +140,12 @@ static FILEIO: &[Attr] = &[
     file(ProdRevLvl, RW),
     file(ReadOnly, RO),
     file(Removable, RO),
-    file(ResyncSize, WO),
+    managed(ResyncSize, WO),
     file(Rotational, RO),
     file(ScsiDeviceName, RW),
     file(Size, RO),
     file(SizeMb, RO),
-    file(Sync, WO),
+    managed(Sync, WO),
     file(T10DevId, RW),
     file(T10VendId, RW),
     file(Tst, RO),
@@ -152,7 +157,7 @@ static FILEIO: &[Attr] = &[
 static BLOCKIO: &[Attr] = &[
     file(Blocksize, RO),
     file(Eui64Id, RW),
-    file(Filename, RW),
+    managed(Filename, RW),
     file(InqVendSpecific, RW),
     file(LbPerPbExp, RW),
     file(NaaId, RW),
@@ -162,12 +167,12 @@ static BLOCKIO: &[Attr] = &[
     file(ProdRevLvl, RW),
     file(ReadOnly, RO),
     file(Removable, RO),
-    file(ResyncSize, WO),
+    managed(ResyncSize, WO),
     file(Rotational, RO),
     file(ScsiDeviceName, RW),
-    file(Size, RW),
-    file(SizeMb, RW),
-    file(Sync, WO),
+    managed(Size, RW),
+    managed(SizeMb, RW),
+    managed(Sync, WO),
     file(T10DevId, RW),
     file(T10VendId, RW),
     file(Tst, RO),
@@ -189,8 +194,8 @@ static NULLIO: &[Attr] = &[
     file(Removable, RO),
     file(Rotational, RO),
     file(ScsiDeviceName, RW),
-    file(Size, RW),
-    file(SizeMb, RW),
+    managed(Size, RW),
+    managed(SizeMb, RW),
     file(T10DevId, RW),
     file(T10VendId, RW),
     file(Tst, RO),

@@ -369,7 +369,7 @@ impl Drop for BlockDevice {
         // Whoever has just counted down may still be in our code.
         rcu::synchronize_rcu();
         // SAFETY: By the type's invariant.
-        unsafe { c::bdev_fput(self.file.as_ptr()) };
+        unsafe { bindings::scst_helper_bdev_file_close(self.file.as_ptr()) };
     }
 }
 

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use core::mem::MaybeUninit;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use kernel::bindings as c;
 use kernel::error::{from_err_ptr, to_result};
@@ -49,8 +49,8 @@ unsafe impl Send for File {}
 unsafe impl Sync for File {}
 
 impl File {
-    /// Opens `path` in the caller's own name space: to be called in the context of the process that named it, as kernel
-    /// threads have a root of their own that is empty. Does not wait for the other end of a FIFO: what is neither a
+    /// Opens `path` in the caller's own name space: to be called by the process that named it, or by what acts as that
+    /// process ([`super::caller`]), as kernel threads have a root of their own that is empty. Does not wait for the other end of a FIFO: what is neither a
     /// regular file nor a block device is refused (`EINVAL`).
     pub fn open(path: &CStr, access: Access) -> Result<Self> {
         let access = match access {
@@ -184,7 +184,7 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant.
-        unsafe { c::filp_close(self.0.as_ptr(), ptr::null_mut()) };
+        unsafe { bindings::scst_helper_file_close(self.0.as_ptr()) };
     }
 }
 

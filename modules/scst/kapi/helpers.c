@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Real functions for what C inlines; see helpers.h. */
 #include <linux/blk-mq.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs_struct.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
@@ -51,5 +54,33 @@ bool scst_helper_host_hold(struct Scsi_Host *host)
 	return false;
 }
 EXPORT_SYMBOL_GPL(scst_helper_host_hold);
+
+/* A copy of the current process's, which C's own functions would not let a module make. */
+struct fs_struct *scst_helper_fs_copy(void)
+{
+	struct fs_struct *fs = kmalloc(sizeof(*fs), GFP_KERNEL);
+
+	if (!fs)
+		return NULL;
+	fs->users = 1;
+	fs->in_exec = 0;
+	fs->umask = current_umask();
+	seqlock_init(&fs->seq);
+	get_fs_root(current->fs, &fs->root);
+	get_fs_pwd(current->fs, &fs->pwd);
+	return fs;
+}
+EXPORT_SYMBOL_GPL(scst_helper_fs_copy);
+
+H(void, fs_free, (struct fs_struct *fs), path_put(&fs->root); path_put(&fs->pwd); kfree(fs));
+H(struct fs_struct *, fs_swap, (struct fs_struct *fs),
+  struct fs_struct *old = current->fs; WRITE_ONCE(current->fs, fs); return old);
+H(const struct cred *, get_current_cred, (void), return get_current_cred());
+H(const struct cred *, override_creds, (const struct cred *cred), return override_creds(cred));
+H(void, put_cred, (const struct cred *cred), put_cred(cred));
+
+/* Closes now, not when a kernel thread gets round to it: whoever asked for it may unmount next. */
+H(void, file_close, (struct file *file), get_file(file); filp_close(file, NULL); __fput_sync(file));
+H(void, bdev_file_close, (struct file *file), get_file(file); bdev_fput(file); __fput_sync(file));
 
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));

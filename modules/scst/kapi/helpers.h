@@ -9,6 +9,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/percpu-refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/uio.h>
@@ -47,6 +48,14 @@ int scst_helper_xa_insert(struct xarray *xa, unsigned long index, void *entry, g
 void scst_helper_sysfs_attr_init(struct attribute *attr);
 bool scst_helper_host_hold(struct Scsi_Host *host);
 void scst_helper_host_let_go(struct Scsi_Host *host);
+struct fs_struct *scst_helper_fs_copy(void);
+void scst_helper_fs_free(struct fs_struct *fs);
+struct fs_struct *scst_helper_fs_swap(struct fs_struct *fs);
+const struct cred *scst_helper_get_current_cred(void);
+const struct cred *scst_helper_override_creds(const struct cred *cred);
+void scst_helper_put_cred(const struct cred *cred);
+void scst_helper_file_close(struct file *file);
+void scst_helper_bdev_file_close(struct file *file);
 struct scatterlist *scst_helper_sg_next(struct scatterlist *sg);
 
 #endif

@@ -7,6 +7,8 @@
 //! | file | wraps |
 //! |---|---|
 //! | `sysfs` | kobjects with attributes and links, below `/sys/kernel` |
+//! | `caller` | the process that asked for something, for another thread to act as |
+//! | `done` | waiting, but not for ever |
 //! | `global` | the one pointer to the core that other modules reach it by |
 //! | `host`, `device` | a SCSI host, its parent device and its devices |
 //! | `cmnd` | one command of the SCSI midlayer, owned until it is given back |
@@ -20,8 +22,10 @@
 pub(crate) mod bindings;
 
 pub mod bdev;
+pub mod caller;
 pub mod cmnd;
 pub mod device;
+pub mod done;
 pub mod file;
 pub mod global;
 pub mod host;

@@ -19,7 +19,7 @@ use kernel::str::{as_char_ptr_in_const_context, CStr, CString};
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
 use kernel::sync::{rcu, Arc};
 
-use super::bindings;
+use super::{bindings, global};
 
 /// Directories whose memory is not yet freed, over all modules.
 static LIVE: Atomic<i32> = Atomic::new(0);
@@ -58,7 +58,9 @@ impl Write for Page<'_> {
 
 /// The behaviour behind the attributes of one table; `id` is the number that the table gives to the attribute.
 ///
-/// Both are called in the reader's or writer's own process context and may sleep.
+/// Both may sleep. They are called in the reader's or writer's own process context, but for what is written to an
+/// attribute that [`Attr::managed`] or [`Attr::detached`] made: that runs as a work, which acts as the writer and may
+/// outlive the directory.
 pub trait Attributes: Send + Sync {
     /// Prints the value.
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result;
@@ -74,18 +76,49 @@ pub trait Attributes: Send + Sync {
 pub struct Attr {
     attr: c::attribute,
     id: u16,
+    writes: Writes,
+}
+
+/// Who runs what is written.
+#[derive(Clone, Copy)]
+enum Writes {
+    /// The writer.
+    Directly,
+    /// A work that the writer waits for.
+    AsWork,
+    /// A work that nobody waits for.
+    Detached,
 }
 
 // SAFETY: The C struct is never changed after it was built but for the lockdep key that C keeps in it.
 unsafe impl Sync for Attr {}
 
 impl Attr {
-    /// An attribute `name` with file mode `mode` (0444, 0644 or 0200).
+    /// An attribute `name` with file mode `mode` (0444, 0644 or 0200), for plain values.
     pub const fn new(name: &'static CStr, mode: u16, id: u16) -> Self {
         let mut attr: c::attribute = pin_init::zeroed();
         attr.name = as_char_ptr_in_const_context(name);
         attr.mode = mode;
-        Self { attr, id }
+        Self {
+            attr,
+            id,
+            writes: Writes::Directly,
+        }
+    }
+
+    /// An attribute whose writes may have to wait: for a store to open, for commands to end, for an initiator. They run as
+    /// works, the writer waits, but not for ever, and `last_sysfs_mgmt_res` tells the result.
+    pub const fn managed(name: &'static CStr, mode: u16, id: u16) -> Self {
+        let mut this = Self::new(name, mode, id);
+        this.writes = Writes::AsWork;
+        this
+    }
+
+    /// An attribute whose writes remove its own directory: they run as works, and the writer waits for nothing.
+    pub const fn detached(name: &'static CStr, mode: u16, id: u16) -> Self {
+        let mut this = Self::new(name, mode, id);
+        this.writes = Writes::Detached;
+        this
     }
 }
 
@@ -98,11 +131,24 @@ pub struct Section {
 }
 
 impl Section {
-    fn id_of(&self, attr: *const c::attribute) -> Option<u16> {
-        self.attrs
-            .iter()
-            .find(|a| ptr::eq(&a.attr, attr))
-            .map(|a| a.id)
+    fn find(&self, attr: *const c::attribute) -> Option<&'static Attr> {
+        self.attrs.iter().find(|a| ptr::eq(&a.attr, attr))
+    }
+
+    fn store(&self, attr: &Attr, data: &[u8]) -> Result {
+        match attr.writes {
+            Writes::Directly => self.data.store(attr.id, data),
+            Writes::AsWork => global::core()?.works().run(self.command(attr.id, data)?),
+            Writes::Detached => global::core()?.works().start(self.command(attr.id, data)?),
+        }
+    }
+
+    /// The write as something that can be done later.
+    fn command(&self, id: u16, data: &[u8]) -> Result<impl FnOnce() -> Result + Send + 'static> {
+        let mut copy = KVec::with_capacity(data.len(), GFP_KERNEL)?;
+        copy.extend_from_slice(data, GFP_KERNEL)?;
+        let files = self.data.clone();
+        Ok(move || files.store(id, &copy))
     }
 }
 
@@ -386,10 +432,13 @@ unsafe extern "C" fn release(kobj: *mut c::kobject) {
 /// # Safety
 ///
 /// `kobj` must be the kobject of a [`Node`] whose [`Dir`] still exists.
-unsafe fn find<'a>(kobj: *mut c::kobject, attr: *const c::attribute) -> Option<(&'a Section, u16)> {
+unsafe fn find<'a>(
+    kobj: *mut c::kobject,
+    attr: *const c::attribute,
+) -> Option<(&'a Section, &'static Attr)> {
     // SAFETY: By this function's contract the node and its sections exist.
     let sections = unsafe { &*(*kobj.cast::<Node>()).sections };
-    sections.iter().find_map(|s| Some((s, s.id_of(attr)?)))
+    sections.iter().find_map(|s| Some((s, s.find(attr)?)))
 }
 
 /// # Safety
@@ -401,7 +450,7 @@ unsafe extern "C" fn show(kobj: *mut c::kobject, attr: *mut c::attribute, buf: *
     let mut page = Page { buf, len: 0 };
     // SAFETY: sysfs calls us for our own kobjects only and `Dir::drop` waits for this call.
     let result = match unsafe { find(kobj, attr) } {
-        Some((section, id)) => section.data.show(id, &mut page),
+        Some((section, attr)) => section.data.show(attr.id, &mut page),
         None => {
             // SAFETY: The attribute belongs to a `NameFile`, whose name is a C string that lives as long as the file.
             page.push(unsafe { CStr::from_char_ptr((*attr).name) }.to_bytes());
@@ -428,7 +477,7 @@ unsafe extern "C" fn store(
     let data = unsafe { core::slice::from_raw_parts(buf, len) };
     // SAFETY: As in `show`.
     let result = match unsafe { find(kobj, attr) } {
-        Some((section, id)) => section.data.store(id, data),
+        Some((section, attr)) => section.store(attr, data),
         None => Err(EIO),
     };
     match result {

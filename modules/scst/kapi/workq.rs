@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Running a command where it may sleep.
+//! Running a command, or something else, where it may sleep.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use kernel::bindings as c;
 use kernel::prelude::*;
 use kernel::str::CStr;
+use kernel::workqueue::Queue;
 
 use super::bindings;
 use super::cmnd::{Cmnd, Private};
@@ -75,6 +76,56 @@ impl WorkQueue {
 }
 
 impl Drop for WorkQueue {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant; C waits for what is queued.
+        unsafe { c::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
+
+/// Threads for what has nothing to do with I/O, each piece on one of its own.
+///
+/// # Invariants
+///
+/// The pointer is a workqueue of ours.
+pub struct Threads(NonNull<c::workqueue_struct>);
+
+// SAFETY: A workqueue may be used from any thread.
+unsafe impl Send for Threads {}
+// SAFETY: As above.
+unsafe impl Sync for Threads {}
+
+impl Threads {
+    /// As many threads as there are pieces to run, up to 1024. Not for a reclaim path: what runs here may wait for
+    /// anything.
+    pub fn new(name: &CStr) -> Result<Self> {
+        // SAFETY: The format takes one string, which is copied.
+        let wq = unsafe {
+            c::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                c::wq_flags_WQ_UNBOUND,
+                0,
+                name.as_char_ptr(),
+            )
+        };
+        // INVARIANT: Just made.
+        NonNull::new(wq).map(Self).ok_or(ENOMEM)
+    }
+
+    /// Runs `f`, and drops it, on one of the threads. Process context.
+    pub fn spawn(&self, f: impl FnOnce() + Send + 'static) -> Result {
+        // SAFETY: By the type's invariant.
+        let queue = unsafe { Queue::from_raw(self.0.as_ptr()) };
+        Ok(queue.try_spawn(GFP_KERNEL, f)?)
+    }
+
+    /// Waits until what was spawned has ended. Sleeps; not to be called on one of the threads.
+    pub fn flush(&self) {
+        // SAFETY: By the type's invariant.
+        unsafe { c::__flush_workqueue(self.0.as_ptr()) };
+    }
+}
+
+impl Drop for Threads {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant; C waits for what is queued.
         unsafe { c::destroy_workqueue(self.0.as_ptr()) };

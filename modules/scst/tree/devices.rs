@@ -6,7 +6,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use super::handlers::show_type;
-use super::manage;
+use crate::alive::Kept;
 use crate::core::sections;
 use crate::device::{Device, DeviceDirs, DeviceOps};
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent, Section};
@@ -29,7 +29,7 @@ pub(crate) fn device_dirs(
     device: &Device,
 ) -> Result<DeviceDirs, Failed> {
     let own = Arc::new(DeviceFiles(device.device_type()), GFP_KERNEL).map_err(Error::from)?;
-    let ops = HandlerSide(device.ops_arc());
+    let ops = HandlerSide(device.kept_ops());
     let attrs = ops.0.attrs();
     let ops = Arc::new(ops, GFP_KERNEL).map_err(Error::from)?;
     let list = sections([
@@ -59,8 +59,8 @@ pub(crate) fn device_dirs(
     }
 }
 
-/// The handler's files of a device; a change made by writing one of them is a management command.
-struct HandlerSide(Arc<dyn DeviceOps>);
+/// The handler's files of a device.
+struct HandlerSide(Kept<dyn DeviceOps>);
 
 impl Attributes for HandlerSide {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
@@ -68,6 +68,6 @@ impl Attributes for HandlerSide {
     }
 
     fn store(&self, id: u16, data: &[u8]) -> Result {
-        manage(|_| self.0.store(id, data))
+        self.0.store(id, data)
     }
 }

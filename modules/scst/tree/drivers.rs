@@ -6,41 +6,41 @@ use kernel::prelude::*;
 use kernel::str::CStr;
 use kernel::sync::Arc;
 
-use super::{first_words, manage, params_of, refused, text};
+use super::{first_words, params_of, refused, text};
+use crate::alive::Kept;
 use crate::core::{sections, Core};
+use crate::kapi::global;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent, Section};
 use crate::proto::mgmt;
 use crate::target::TargetDriver;
 
 struct DriverFiles {
-    name: &'static CStr,
+    driver: Kept<dyn TargetDriver>,
 }
 
-static DRIVER: [Attr; 1] = [Attr::new(c"mgmt", 0o644, 0)];
+static DRIVER: [Attr; 1] = [Attr::managed(c"mgmt", 0o644, 0)];
 
-pub(crate) fn driver_dir(parent: &Dir, driver: &Arc<dyn TargetDriver>) -> Result<Dir, Failed> {
+pub(crate) fn driver_dir(parent: &Dir, driver: Kept<dyn TargetDriver>) -> Result<Dir, Failed> {
     let files = Arc::new(
         DriverFiles {
-            name: driver.name(),
+            driver: driver.clone(),
         },
         GFP_KERNEL,
     )
     .map_err(Error::from)?;
-    let own = Arc::new(DriverSide(driver.clone()), GFP_KERNEL).map_err(Error::from)?;
+    let own = Arc::new(DriverSide(driver), GFP_KERNEL).map_err(Error::from)?;
+    let (name, attrs) = (own.0.name(), own.0.attrs());
     let list = sections([
         Section {
             attrs: &DRIVER,
             data: files,
         },
-        Section {
-            attrs: driver.attrs(),
-            data: own,
-        },
+        Section { attrs, data: own },
     ])?;
-    Dir::new(Parent::Dir(parent), driver.name(), list)
+    Dir::new(Parent::Dir(parent), name, list)
 }
 
-struct DriverSide(Arc<dyn TargetDriver>);
+struct DriverSide(Kept<dyn TargetDriver>);
 
 impl Attributes for DriverSide {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
@@ -65,12 +65,15 @@ impl Attributes for DriverFiles {
     }
 
     fn store(&self, _id: u16, data: &[u8]) -> Result {
-        let text = text(data)?;
-        manage(|core| self.command(core, text))
+        self.command(&*global::core()?, text(data)?)
     }
 }
 
 impl DriverFiles {
+    fn name(&self) -> &'static CStr {
+        self.driver.name()
+    }
+
     fn command(&self, core: &Core, text: &str) -> Result {
         let mut words = first_words(text)?;
         let command = words.required().map_err(refused)?;
@@ -80,17 +83,17 @@ impl DriverFiles {
         }
         if mgmt::is(command, "del_target") {
             words.end().map_err(refused)?;
-            return core.del_target(self.name, target);
+            return core.del_target(self.name(), target);
         }
         if mgmt::is(command, "add_session") {
             let session = words.required().map_err(refused)?;
             words.end().map_err(refused)?;
-            return core.add_session(self.name, target, session);
+            return core.add_session(self.name(), target, session);
         }
         if mgmt::is(command, "del_session") {
             let session = words.required().map_err(refused)?;
             words.end().map_err(refused)?;
-            return core.del_session(self.name, target, session);
+            return core.del_session(self.name(), target, session);
         }
         Err(EINVAL)
     }
@@ -106,11 +109,11 @@ impl DriverFiles {
                 return Err(EINVAL);
             }
         }
-        core.add_target(self.name, target)?;
+        core.add_target(self.name(), target)?;
         for segment in params {
             let session = mgmt::words(segment).nth(1).ok_or(EINVAL)?;
-            if let Err(e) = core.add_session(self.name, target, session) {
-                let _ = core.del_target(self.name, target);
+            if let Err(e) = core.add_session(self.name(), target, session) {
+                let _ = core.del_target(self.name(), target);
                 return Err(e);
             }
         }

@@ -5,25 +5,28 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use super::{first_words, manage, params_of, refused, show_key, text};
+use super::{first_words, params_of, refused, show_key, text};
+use crate::alive::Kept;
 use crate::device::Handler;
+use crate::kapi::global;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent};
 use crate::proto::device_type::DeviceType;
 use crate::proto::mgmt;
 
-struct HandlerFiles(Arc<dyn Handler>);
+struct HandlerFiles(Kept<dyn Handler>);
 
 const HANDLER_TYPE: u16 = 0;
 const HANDLER_MGMT: u16 = 1;
 
 static HANDLER: [Attr; 2] = [
     Attr::new(c"type", 0o444, HANDLER_TYPE),
-    Attr::new(c"mgmt", 0o644, HANDLER_MGMT),
+    Attr::managed(c"mgmt", 0o644, HANDLER_MGMT),
 ];
 
-pub(crate) fn handler_dir(parent: &Dir, handler: &Arc<dyn Handler>) -> Result<Dir, Failed> {
-    let files = Arc::new(HandlerFiles(handler.clone()), GFP_KERNEL).map_err(Error::from)?;
-    Dir::with(Parent::Dir(parent), handler.name(), &HANDLER, files)
+pub(crate) fn handler_dir(parent: &Dir, handler: Kept<dyn Handler>) -> Result<Dir, Failed> {
+    let name = handler.name();
+    let files = Arc::new(HandlerFiles(handler), GFP_KERNEL).map_err(Error::from)?;
+    Dir::with(Parent::Dir(parent), name, &HANDLER, files)
 }
 
 impl Attributes for HandlerFiles {
@@ -48,21 +51,18 @@ impl Attributes for HandlerFiles {
             return Err(EIO);
         }
         let text = text(data)?;
-        manage(|core| {
-            let mut words = first_words(text)?;
-            let command = words.required().map_err(refused)?;
-            let name = words.required().map_err(refused)?;
-            if mgmt::is(command, "add_device") {
-                // The first parameter may follow the name without a separator.
-                let params = params_of(text, &words);
-                core.add_device(&self.0, name, params)
-            } else if mgmt::is(command, "del_device") {
-                words.end().map_err(refused)?;
-                core.del_device(self.0.family(), name)
-            } else {
-                Err(EINVAL)
-            }
-        })
+        let mut words = first_words(text)?;
+        let command = words.required().map_err(refused)?;
+        let name = words.required().map_err(refused)?;
+        if mgmt::is(command, "add_device") {
+            // The first parameter may follow the name without a separator.
+            global::core()?.add_device(&self.0, name, params_of(text, &words))
+        } else if mgmt::is(command, "del_device") {
+            words.end().map_err(refused)?;
+            global::core()?.del_device(self.0.family(), name)
+        } else {
+            Err(EINVAL)
+        }
     }
 }
 

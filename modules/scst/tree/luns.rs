@@ -3,23 +3,25 @@
 //! `luns/` with its `mgmt`, and `luns/<n>/`.
 
 use kernel::prelude::*;
-use kernel::str::{CStr, CString};
+use kernel::str::CString;
 use kernel::sync::Arc;
 
-use super::{first_words, manage, params_of, refused, show_key, text};
+use super::{first_words, params_of, refused, show_key, text};
+use crate::alive::Kept;
 use crate::core::Core;
 use crate::device::Device;
+use crate::kapi::global;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent};
 use crate::name::Name;
 use crate::proto::mgmt;
-use crate::target::Lun;
+use crate::target::{Lun, TargetDriver};
 
 pub(super) struct LunsMgmt {
-    pub(super) driver: &'static CStr,
+    pub(super) driver: Kept<dyn TargetDriver>,
     pub(super) target: Name,
 }
 
-pub(super) static LUNS: [Attr; 1] = [Attr::new(c"mgmt", 0o644, 0)];
+pub(super) static LUNS: [Attr; 1] = [Attr::managed(c"mgmt", 0o644, 0)];
 
 impl Attributes for LunsMgmt {
     fn show(&self, _id: u16, page: &mut Page<'_>) -> Result {
@@ -34,8 +36,7 @@ impl Attributes for LunsMgmt {
     }
 
     fn store(&self, _id: u16, data: &[u8]) -> Result {
-        let text = text(data)?;
-        manage(|core| self.command(core, text))
+        self.command(&*global::core()?, text(data)?)
     }
 }
 
@@ -43,21 +44,21 @@ impl LunsMgmt {
     fn command(&self, core: &Core, text: &str) -> Result {
         let mut words = first_words(text)?;
         let command = words.required().map_err(refused)?;
-        let target = self.target.as_str();
+        let (driver, target) = (self.driver.name(), self.target.as_str());
         if mgmt::is(command, "add") {
             let device = words.required().map_err(refused)?;
             let lun = lun_number(words.required().map_err(refused)?)?;
             let read_only = read_only_of(params_of(text, &words))?;
-            return core.add_lun(self.driver, target, device, lun, read_only);
+            return core.add_lun(driver, target, device, lun, read_only);
         }
         if mgmt::is(command, "del") {
             let lun = lun_number(words.required().map_err(refused)?)?;
             words.end().map_err(refused)?;
-            return core.del_lun(self.driver, target, lun);
+            return core.del_lun(driver, target, lun);
         }
         if mgmt::is(command, "clear") {
             words.end().map_err(refused)?;
-            return core.clear_luns(self.driver, target);
+            return core.clear_luns(driver, target);
         }
         Err(EINVAL)
     }

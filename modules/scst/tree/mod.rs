@@ -3,14 +3,12 @@
 //! The tree below `/sys/kernel/scst_tgt`: which files there are, and what reading and writing them does.
 //!
 //! What stands behind a file of the tree names its object and finds it anew each time, so that no file keeps an object
-//! alive.
+//! alive. What it does keep is the module that the object belongs to ([`crate::alive`]), as a command that was written to
+//! the file may run longer than the file exists ([`crate::works`]).
 
 use kernel::prelude::*;
-use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
-use crate::core::Core;
-use crate::kapi::global;
 use crate::kapi::sysfs::{Dir, Page, Parent};
 use crate::proto::mgmt;
 
@@ -96,13 +94,4 @@ pub fn show_key(page: &mut Page<'_>, value: core::fmt::Arguments<'_>, key: bool)
         page.push(b"[key]\n");
     }
     Ok(())
-}
-
-/// Runs a management command and keeps its result for `last_sysfs_mgmt_res`.
-fn manage(command: impl FnOnce(&Core) -> Result) -> Result {
-    let core = global::core()?;
-    let result = command(&core);
-    core.last_result
-        .store(result.as_ref().err().map_or(0, |e| e.to_errno()), Relaxed);
-    result
 }

@@ -31,7 +31,7 @@ impl Attributes for Root {
             }
             ROOT_RESULT => show_key(
                 page,
-                fmt!("{}", global::core()?.last_result.load(Relaxed)),
+                fmt!("{}", global::core()?.works().last_result()?),
                 false,
             ),
             ROOT_SETUP_ID => {

@@ -6,6 +6,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use super::show_key;
+use crate::alive::Kept;
 use crate::core::sections;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent, Section};
 use crate::name::Name;
@@ -21,7 +22,7 @@ impl Attributes for SessionFiles {
     }
 }
 
-struct SessionSide(Arc<dyn SessionOps>);
+struct SessionSide(Kept<dyn SessionOps>);
 
 impl Attributes for SessionSide {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
@@ -37,7 +38,7 @@ impl Attributes for SessionSide {
 pub(crate) fn session_dir(
     target: &TargetDirs,
     session: &Session,
-    ops: &Arc<dyn SessionOps>,
+    ops: &Kept<dyn SessionOps>,
 ) -> Result<Dir, Failed> {
     let own =
         Arc::new(SessionFiles(session.name().try_clone()?), GFP_KERNEL).map_err(Error::from)?;

@@ -3,16 +3,16 @@
 //! `targets/<driver>/<target>/`.
 
 use kernel::prelude::*;
-use kernel::str::CStr;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
 use super::luns::{LunsMgmt, LUNS};
 use super::{refused, show_key, text};
+use crate::alive::Kept;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent};
 use crate::name::Name;
 use crate::proto::mgmt;
-use crate::target::{Port, TargetDirs};
+use crate::target::{Port, TargetDirs, TargetDriver};
 
 struct TargetFiles(Arc<Port>);
 
@@ -66,7 +66,7 @@ impl Attributes for TargetFiles {
 
 pub(crate) fn target_dirs(
     parent: &Dir,
-    driver: &'static CStr,
+    driver: Kept<dyn TargetDriver>,
     name: &Name,
     port: &Arc<Port>,
 ) -> Result<TargetDirs, Failed> {

@@ -9,6 +9,8 @@
 //! |---|---|
 //! | [`opcode`], [`optable`] | each command's one description, which parsing and reports share |
 //! | [`cdb`], [`command`] | bytes to a typed command and its transfer, or why not |
+//! | [`pr`], [`pr_list`], [`pr_in`], [`pr_id`], [`pr_access`] | persistent reservations |
+//! | [`pr_file`], [`pr_text`] | how they outlive the power, and how people read them |
 //! | [`sense`], [`status`] | how a command ends |
 //! | [`range`] | blocks to bytes, checked |
 //! | [`inquiry`], [`mode`], [`capacity`], [`lun`], [`opcodes_report`] | answers and lists |
@@ -34,6 +36,13 @@ pub mod opcode;
 pub mod opcodes_report;
 pub mod optable;
 pub mod pattern;
+pub mod pr;
+pub mod pr_access;
+pub mod pr_file;
+pub mod pr_id;
+pub mod pr_in;
+pub mod pr_list;
+pub mod pr_text;
 pub mod range;
 pub mod sense;
 pub mod status;

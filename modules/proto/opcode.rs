@@ -3,6 +3,7 @@
 //! SUPPORTED OPERATION CODES and the documentation come from.
 
 use super::device_type::DeviceType;
+use super::pr_access::Access;
 use super::sense::Sense;
 
 /// The commands of the table.
@@ -198,6 +199,8 @@ pub struct OpDesc {
     pub length: Length,
     /// How the core treats it.
     pub flags: Flags,
+    /// Which reservations stop it.
+    pub access: Access,
     /// Device types whose command set has it.
     pub types: Types,
     /// Bits of the CDB, byte 0 at the top, that must be zero.

@@ -2,6 +2,7 @@
 //! The rows of the command table, and its index.
 
 use super::opcode::{Direction, Flags, Length, Op, OpDesc, Types};
+use super::pr_access::Access;
 
 /// The commands, in the order of their codes; one opcode's service actions stand together.
 pub static TABLE: &[OpDesc] = &ROWS;
@@ -622,6 +623,7 @@ const fn row(
         direction,
         length,
         flags,
+        access: Access::of(op),
         types,
         reserved: reserved_bits(usage, 0),
     }
@@ -646,6 +648,7 @@ const fn sa_row(
         direction,
         length,
         flags,
+        access: Access::of(op),
         types,
         reserved: reserved_bits(usage, SERVICE_ACTION),
     }

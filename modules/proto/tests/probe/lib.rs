@@ -54,3 +54,52 @@ pub fn words(text: &str) -> usize {
     }
     numbers
 }
+
+/// PERSISTENT RESERVE OUT, with whatever TransportIDs, and what is kept and shown of it.
+pub fn reservations(
+    list: &[u8],
+    slots: &mut [proto::pr::Registrant],
+    out: &mut [u8],
+) -> Option<usize> {
+    use proto::pr::{Head, Nexus, State};
+    let session = proto::pr_id::TransportId::of_session(list).ok()?;
+    let action = proto::pr_list::Action::from_code(list.first().copied()?)?;
+    let request = proto::pr_list::parse(action, 0, 1, list).ok()?;
+    let room = proto::pr::may_add(&request, 3);
+    let head = Head {
+        used: list.len(),
+        ..Head::default()
+    };
+    let mut state = State { head, slots };
+    let effect = proto::pr::out(
+        &mut state,
+        &request,
+        Nexus {
+            id: &session,
+            port: 1,
+        },
+        &[1, 2],
+    )
+    .ok()?;
+    let view = state.view();
+    let len = [
+        proto::pr_in::keys(view, out),
+        proto::pr_in::reservation(view, out),
+        proto::pr_in::capabilities(view, true, out),
+        proto::pr_in::full_status(view, out),
+        proto::pr_file::write(view, out),
+    ];
+    Some(len.iter().fold(room, |sum, len| sum.saturating_add(*len)) ^ usize::from(effect.changed))
+}
+
+/// Reservations from a file, or from text.
+pub fn kept(file: &[u8], text: &str, slots: &mut [proto::pr::Registrant]) -> Option<usize> {
+    let many = proto::pr_file::registrants(file)
+        .ok()?
+        .max(proto::pr_text::registrants(text));
+    let from_file = proto::pr_file::read(file, slots).ok()?;
+    let from_text = proto::pr_text::parse(text, slots).ok()?;
+    let mut printed = Text::<256>::new();
+    proto::pr_text::print(proto::pr::View::new(from_text, slots), &mut printed).ok()?;
+    Some(many.saturating_add(from_file.used))
+}

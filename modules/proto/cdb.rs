@@ -349,12 +349,20 @@ impl Raw {
             Op::SetTargetPortGroups => Command::SetTargetPortGroups { list_len: count },
             Op::ReadToc => Command::ReadToc {
                 msf: self.bit(1, 1),
-                format: self.byte(2) & 0x0F,
+                format: match self.byte(2) & 0x0F {
+                    0 => self.byte(9) >> 6,
+                    format => format,
+                },
                 track: self.byte(6),
                 alloc_len: count,
             },
             Op::ReadDiscInformation => Command::ReadDiscInformation {
                 data_type: self.byte(1) & 0x07,
+                alloc_len: count,
+            },
+            Op::ReadTrackInformation => Command::ReadTrackInformation {
+                kind: self.byte(1) & 0x03,
+                address: self.field(2, 4) as u32,
                 alloc_len: count,
             },
             Op::GetConfiguration => Command::GetConfiguration {

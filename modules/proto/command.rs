@@ -249,6 +249,12 @@ pub enum Command {
         data_type: u8,
         alloc_len: u32,
     },
+    /// What `address` is, `kind` says: 0 a block, 1 a track, 2 a session.
+    ReadTrackInformation {
+        kind: u8,
+        address: u32,
+        alloc_len: u32,
+    },
     GetConfiguration {
         request: u8,
         feature: u16,

@@ -13,7 +13,7 @@
 //! | [`pr_file`], [`pr_text`] | how they outlive the power, and how people read them |
 //! | [`sense`], [`status`] | how a command ends |
 //! | [`range`] | blocks to bytes, checked |
-//! | [`inquiry`], [`mode`], [`capacity`], [`lun`], [`opcodes_report`] | answers and lists |
+//! | [`inquiry`], [`mode`], [`capacity`], [`mmc`], [`lun`], [`opcodes_report`] | answers and lists |
 //! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
 //! | [`pattern`], [`cpumask`], [`io_grouping`] | who belongs to a group, and what its settings say |
 //! | [`text`], [`writer`] | inline strings, bounded output |
@@ -31,6 +31,7 @@ pub mod inquiry;
 pub mod io_grouping;
 pub mod lun;
 pub mod mgmt;
+pub mod mmc;
 pub mod mode;
 pub mod opcode;
 pub mod opcodes_report;

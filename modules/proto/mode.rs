@@ -57,6 +57,8 @@ pub struct ModeDevice<'a> {
     pub blocks: u64,
     /// WP: the LUN or the device is read-only, or SWP is set.
     pub write_protected: bool,
+    /// Removal of the medium is prevented.
+    pub locked: bool,
     /// WCE may be changed (not with `nv_cache`).
     pub wce_changeable: bool,
     /// Values in effect.
@@ -141,12 +143,15 @@ const ALL_PAGES: u8 = 0x3F;
 
 /// Pages of a disk and of a CD-ROM, in the order in which they are returned together.
 const DISK_PAGES: &[u8] = &[0x01, 0x02, 0x03, 0x08, 0x0A, 0x1C, 0x04];
-const CDROM_PAGES: &[u8] = &[0x01, 0x0A, 0x1C];
+const CDROM_PAGES: &[u8] = &[0x01, 0x0A, 0x1C, 0x2A];
 
 /// Synthetic geometry, for those who still ask.
 const HEADS: u8 = 255;
 const SECTORS_PER_TRACK: u8 = 56;
 const ROTATION_RATE: u16 = super::inquiry::ROTATION_RATE;
+
+/// Nominal speed of a CD-ROM drive in kB/s: 40 times that of an audio disc.
+const DRIVE_SPEED: u16 = 40 * 176;
 
 /// PARAMETERS SAVEABLE, in a page's first byte.
 const PS: u8 = 0x80;
@@ -169,6 +174,7 @@ impl Page {
             0x01 | 0x0A | 0x1C => 12,
             0x02 => 16,
             0x08 => 20,
+            0x2A => 22,
             _ => 24,
         };
         let mut page = Self {
@@ -222,6 +228,7 @@ impl ModeDevice<'_> {
                 page.set(10, &[0x02, 0x4B]);
             }
             0x1C => page.set(2, &[0x08]),
+            0x2A => self.fill_capabilities(&mut page),
             _ => {}
         }
         page
@@ -252,6 +259,18 @@ impl ModeDevice<'_> {
         let [.., a, b, c] = cylinders.to_be_bytes();
         page.set(2, &[a, b, c, HEADS]);
         page.set(20, &ROTATION_RATE.to_be_bytes());
+    }
+
+    /// MM Capabilities and Mechanical Status page (MMC-3): a tray that loads, ejects and can be locked, reads
+    /// data at its nominal speed, and does nothing else.
+    fn fill_capabilities(&self, page: &mut Page) {
+        const TRAY_THAT_EJECTS_AND_LOCKS: u8 = 0x29;
+        page.set(
+            6,
+            &[TRAY_THAT_EJECTS_AND_LOCKS | (u8::from(self.locked) << 1)],
+        );
+        page.set(8, &DRIVE_SPEED.to_be_bytes());
+        page.set(14, &DRIVE_SPEED.to_be_bytes());
     }
 
     /// The short block descriptor (SBC-3 6.4.2.2).

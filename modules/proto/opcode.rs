@@ -37,6 +37,7 @@ pub enum Op {
     LogSelect,
     LogSense,
     ReadDiscInformation,
+    ReadTrackInformation,
     ModeSelect10,
     Reserve10,
     Release10,

@@ -7,7 +7,7 @@ use super::pr_access::Access;
 /// The commands, in the order of their codes; one opcode's service actions stand together.
 pub static TABLE: &[OpDesc] = &ROWS;
 
-const ROWS: [OpDesc; 61] = [
+const ROWS: [OpDesc; 62] = [
     row(
         Op::TestUnitReady,
         "TEST UNIT READY",
@@ -204,7 +204,8 @@ const ROWS: [OpDesc; 61] = [
         Length::Bytes { at: 7, width: 2 },
         Flags::MEDIUM,
         Types::CDROM,
-        &[0x43, 0x02, 0x0F, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0x00],
+        // The format may also stand in the control byte, where it was before MMC and where Linux puts it.
+        &[0x43, 0x02, 0x0F, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xC0],
     ),
     row(
         Op::GetConfiguration,
@@ -250,6 +251,15 @@ const ROWS: [OpDesc; 61] = [
         Flags::MEDIUM,
         Types::CDROM,
         &[0x51, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00],
+    ),
+    row(
+        Op::ReadTrackInformation,
+        "READ TRACK INFORMATION",
+        Direction::In,
+        Length::Bytes { at: 7, width: 2 },
+        Flags::MEDIUM,
+        Types::CDROM,
+        &[0x52, 0x03, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0x00],
     ),
     row(
         Op::ModeSelect10,

@@ -129,6 +129,8 @@ codes! {
     NOT_READY = NotReady / 0x04 / 0x00;
     /// The unit is becoming ready.
     BECOMING_READY = NotReady / 0x04 / 0x01;
+    /// The unit waits until somebody at it does something.
+    MANUAL_INTERVENTION_REQUIRED = NotReady / 0x04 / 0x03;
     /// FORMAT UNIT is running.
     FORMAT_IN_PROGRESS = NotReady / 0x04 / 0x04;
     /// The access state of the target port is changing.
@@ -139,6 +141,8 @@ codes! {
     ALUA_UNAVAILABLE = NotReady / 0x04 / 0x0C;
     /// No medium in the drive.
     MEDIUM_NOT_PRESENT = NotReady / 0x3A / 0x00;
+    /// No medium in the drive, whose tray is out.
+    TRAY_OPEN = NotReady / 0x3A / 0x02;
     /// Writing to the backing store failed.
     WRITE_ERROR = MediumError / 0x03 / 0x00;
     /// Reading from the backing store failed.

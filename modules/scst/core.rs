@@ -341,21 +341,30 @@ impl Core {
         }
     }
 
-    /// The device was reset: the initiators of all its nexuses are told before anything else. Called by error handling,
-    /// allocates nothing.
+    /// The device was reset: the initiators of all its nexuses are told before anything else, and hold nothing of it any
+    /// more. Called by error handling, allocates nothing.
     pub fn reset_occurred(&self, device: &Arc<Device>) {
+        self.for_each_nexus(device.name().as_str(), &mut |nexus| {
+            nexus.drive().allow_removal();
+            nexus
+                .unit_attentions()
+                .raise(Sense::POWER_ON_RESET, Precedence::First);
+        });
+    }
+
+    /// Calls `f` for every nexus of the device, with the configuration locked: `f` must neither sleep nor come back here.
+    /// Allocates nothing.
+    pub fn for_each_nexus(&self, device: &str, f: &mut dyn FnMut(&Nexus)) {
         let admin = self.admin();
         for target in admin.drivers.iter().flat_map(|d| d.targets.iter()) {
             for lun in target
                 .luns
                 .iter()
-                .filter(|l| Arc::ptr_eq(&l.device, device))
+                .filter(|l| l.device.name().as_str() == device)
             {
                 for session in target.sessions.iter() {
                     if let Some(nexus) = session.luns.get(u32::from(lun.lun)) {
-                        nexus
-                            .unit_attentions()
-                            .raise(Sense::POWER_ON_RESET, Precedence::First);
+                        f(&nexus);
                     }
                 }
             }

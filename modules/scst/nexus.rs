@@ -3,10 +3,12 @@
 //! One I_T_L nexus: what a session sees at one LUN.
 
 use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::Arc;
 
 use crate::attention::UnitAttentions;
 use crate::device::Device;
+use crate::proto::mmc::MediaEvent;
 use crate::proto::sense::Sense;
 use crate::target::Port;
 
@@ -16,8 +18,50 @@ pub struct Nexus {
     device: Arc<Device>,
     port: Arc<Port>,
     read_only: bool,
+    drive: Drive,
     #[pin]
     attentions: UnitAttentions,
+}
+
+/// What an initiator holds of a drive with a removable medium, and has still to hear of it. Any context.
+pub struct Drive {
+    prevents_removal: Atomic<bool>,
+    /// A [`MediaEvent`].
+    event: Atomic<i32>,
+}
+
+impl Drive {
+    const fn new() -> Self {
+        Self {
+            prevents_removal: Atomic::new(false),
+            event: Atomic::new(MediaEvent::None as i32),
+        }
+    }
+
+    /// Whether this initiator keeps the medium from being removed.
+    pub fn prevents_removal(&self) -> bool {
+        self.prevents_removal.load(Relaxed)
+    }
+
+    /// The medium must not be removed.
+    pub fn prevent_removal(&self) {
+        self.prevents_removal.store(true, Relaxed);
+    }
+
+    /// The medium may be removed as far as this initiator is concerned.
+    pub fn allow_removal(&self) {
+        self.prevents_removal.store(false, Relaxed);
+    }
+
+    /// Something has happened to the medium.
+    pub fn raise(&self, event: MediaEvent) {
+        self.event.store(event as i32, Relaxed);
+    }
+
+    /// What has happened last since the last call.
+    pub fn take_event(&self) -> MediaEvent {
+        MediaEvent::from_code(self.event.xchg(MediaEvent::None as i32, Relaxed) as u8)
+    }
 }
 
 impl Nexus {
@@ -31,6 +75,7 @@ impl Nexus {
             device,
             port,
             read_only,
+            drive: Drive::new(),
             attentions <- UnitAttentions::new(Sense::POWER_ON_RESET),
         }? Error)
     }
@@ -44,6 +89,12 @@ impl Nexus {
     /// The target port that the commands come in by.
     pub fn port(&self) -> &Port {
         &self.port
+    }
+
+    /// What the initiator holds of a removable medium.
+    #[inline]
+    pub fn drive(&self) -> &Drive {
+        &self.drive
     }
 
     /// Whether commands that change the medium are refused: by the mapping, or by the device.

@@ -6,20 +6,14 @@ use kernel::sync::atomic::Relaxed;
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::execute::cut;
-use scst::proto::cdb::{Command as Cdb, ModeSelect, ModeSense};
+use scst::proto::cdb::{Command as Cdb, ModeSelect};
 use scst::proto::device_type::DeviceType;
-use scst::proto::inquiry::{self, BlockLimits, BlockPages, Identity, Pages, Tpgs, ROTATION_RATE};
-use scst::proto::mode::{self, ModeDevice, ModeState};
-use scst::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
+use scst::proto::inquiry::{BlockLimits, BlockPages, ROTATION_RATE};
+use scst::proto::sense::Sense;
 
 use crate::disk::{Disk, PHYSICAL_BLOCK};
 use crate::store::{finish, Answer, Store};
-
-/// Room for the longest INQUIRY data: page 83h with every identifier at its longest.
-const INQUIRY_MAX: usize = 512;
-
-/// Room for all mode pages with header and block descriptor.
-const MODE_MAX: usize = 256;
+use crate::unit::{sense_data, Face, ModeFace};
 
 /// MAXIMUM TRANSFER LENGTH, in bytes.
 const MAX_TRANSFER: u32 = 8 << 20;
@@ -34,7 +28,9 @@ impl<S: Store> Disk<S> {
             Cdb::TestUnitReady | Cdb::SendDiagnostic { .. } | Cdb::PreventAllow { .. } => {
                 Outcome::Good(0)
             }
-            Cdb::RequestSense { desc, alloc_len } => no_sense(cmd, desc, alloc_len),
+            Cdb::RequestSense { desc, alloc_len } => {
+                sense_data(cmd, &Sense::NO_SENSE, desc, alloc_len)
+            }
             Cdb::Inquiry {
                 evpd,
                 page,
@@ -42,67 +38,23 @@ impl<S: Store> Disk<S> {
             } => self.inquiry(cmd, evpd.then_some(page), alloc_len),
             Cdb::ReadCapacity10 => self.read_capacity_10(cmd),
             Cdb::ReadCapacity16 { alloc_len } => self.read_capacity_16(cmd, alloc_len),
-            Cdb::ModeSense(request) => self.mode_sense(cmd, &request),
+            Cdb::ModeSense(request) => self.unit.mode_sense(cmd, &request, &self.mode_face()),
             // There are no log pages.
             Cdb::LogSense { .. } | Cdb::LogSelect { .. } => Sense::invalid_field_in_cdb(2).into(),
             _ => cmd.decoded().op.not_supported().into(),
         }
     }
 
-    /// INQUIRY data, or a page of vital product data.
-    #[inline(never)] // Its buffer is not for the stack of others.
     fn inquiry(&self, cmd: &Command<Admitted>, page: Option<u8>, alloc_len: u32) -> Outcome {
-        let mut buf = [0; INQUIRY_MAX];
-        match self.write_inquiry(cmd, page, cut(&mut buf, alloc_len)) {
-            Ok(n) => cmd.respond(buf.get(..n).unwrap_or(&[])),
-            Err(sense) => sense.into(),
-        }
-    }
-
-    fn write_inquiry(
-        &self,
-        cmd: &Command<Admitted>,
-        page: Option<u8>,
-        out: &mut [u8],
-    ) -> Result<usize, Sense> {
-        let port = cmd.nexus().port();
-        let versions = [&port.phys_transport_version, &port.scsi_transport_version]
-            .map(|v| v.load(Relaxed) as u16);
-        let names = self.identity.lock();
-        let identity = Identity {
+        let block = self.block_pages();
+        let face = Face {
             device_type: DeviceType::Disk,
             not_connected: false,
             removable: self.removable,
-            norm_aca: false,
-            third_party_copy: false,
-            tpgs: Tpgs::None,
-            vendor: names.vendor.bytes(),
-            product: names.product.bytes(),
-            revision: names.revision.bytes(),
-            serial: names.serial(),
-            t10_dev_id: names.t10_dev_id.bytes(),
-            vend_specific_id: names.vend_specific_id.bytes(),
-            scsi_device_name: names.scsi_device_name.bytes(),
-            eui64: names.eui64.bytes(),
-            naa: names.naa.bytes(),
-            inq_vend_specific: names.inq_vend_specific.bytes(),
-            relative_port: port.relative_id(),
-            port_group: None,
-            transport_versions: match &versions {
-                [0, scsi @ ..] => scsi,
-                both => both,
-            },
-        };
-        let block = self.block_pages();
-        let Some(page) = page else {
-            return Ok(inquiry::standard(&identity, out));
-        };
-        let pages = Pages {
-            identity: &identity,
             volatile_cache: !self.nv_cache,
             block: Some(&block),
         };
-        inquiry::vpd(page, &pages, out)
+        self.unit.inquiry(cmd, page, alloc_len, &face)
     }
 
     /// Pages B0h and B1h.
@@ -140,40 +92,19 @@ impl<S: Store> Disk<S> {
         cmd.respond(buf.get(..n).unwrap_or(&[]))
     }
 
-    /// Lets `f` see the disk as MODE SENSE and MODE SELECT do.
-    fn with_mode_device<R>(
-        &self,
-        cmd: &Command<Admitted>,
-        f: impl FnOnce(&ModeDevice<'_>) -> R,
-    ) -> R {
-        let current = self.mode.get();
-        f(&ModeDevice {
+    fn mode_face(&self) -> ModeFace {
+        ModeFace {
             device_type: DeviceType::Disk,
             block_size: self.block_size(),
             blocks: self.blocks(),
-            write_protected: cmd.nexus().is_read_only() || current.swp,
+            locked: false,
             wce_changeable: !self.nv_cache,
-            current: &current,
-            default: &self.default_mode,
-            saved: None,
-        })
-    }
-
-    #[inline(never)] // Its buffer is not for the stack of others.
-    fn mode_sense(&self, cmd: &Command<Admitted>, request: &ModeSense) -> Outcome {
-        let mut buf = [0; MODE_MAX];
-        let result = self.with_mode_device(cmd, |d| {
-            mode::sense(request, d, cut(&mut buf, request.alloc_len))
-        });
-        match result {
-            Ok(n) => cmd.respond(buf.get(..n).unwrap_or(&[])),
-            Err(sense) => sense.into(),
         }
     }
 
     /// MODE SELECT. Where the write cache goes off, what is in it goes to stable storage before the answer.
     pub(crate) fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
-        match self.select(&cmd, request) {
+        match self.unit.mode_select(&cmd, request, &self.mode_face()) {
             Err(sense) => cmd.finish(sense.into()),
             Ok((before, after)) if before.wce && !after.wce => {
                 self.flush(cmd, self.whole(), Answer::Afterwards)
@@ -181,30 +112,4 @@ impl<S: Store> Disk<S> {
             Ok(_) => finish(cmd, Ok(())),
         }
     }
-
-    /// Sets what a parameter list asks for. Returns what was, and what is.
-    #[inline(never)] // Its buffer is not for the stack of others.
-    fn select(
-        &self,
-        cmd: &Command<Admitted>,
-        request: &ModeSelect,
-    ) -> Result<(ModeState, ModeState), Sense> {
-        let mut buf = [0; MODE_MAX];
-        let n = cmd
-            .cmnd()
-            .copy_from_buffer(0, cut(&mut buf, request.list_len));
-        let list = buf.get(..n).unwrap_or(&[]);
-        let _one_at_a_time = self.identity.lock();
-        let (before, after) =
-            self.with_mode_device(cmd, |d| Ok((*d.current, mode::select(request, list, d)?)))?;
-        self.mode.set(&after);
-        Ok((before, after))
-    }
-}
-
-/// What REQUEST SENSE answers when there is nothing to say.
-fn no_sense(cmd: &Command<Admitted>, desc: bool, alloc_len: u32) -> Outcome {
-    let mut buf = [0; DESCRIPTOR_MAX_LEN];
-    let n = Sense::NO_SENSE.write(desc, cut(&mut buf, alloc_len));
-    cmd.respond(buf.get(..n).unwrap_or(&[]))
 }

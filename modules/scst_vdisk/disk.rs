@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command};
 use scst::device::{Create, DeviceOps};
@@ -19,12 +19,11 @@ use scst::proto::range::ByteRange;
 
 use crate::attrs;
 use crate::handler::Kind;
-use crate::identity::Identity;
-use crate::mode::Mode;
 use crate::params::Params;
 use crate::sbc;
 use crate::serials::Serials;
 use crate::store::Store;
+use crate::unit::Unit;
 
 /// Bytes of a physical block where the store has none: a page, which is what files are cached by.
 pub(crate) const PHYSICAL_BLOCK: u32 = 4096;
@@ -47,13 +46,9 @@ pub(crate) struct New {
 #[pin_data]
 pub(crate) struct Disk<S> {
     pub(crate) store: S,
-    pub(crate) kind: Kind,
     pub(crate) block_shift: u32,
     /// Logical blocks of the medium.
     blocks: Atomic<u64>,
-    pub(crate) mode: Mode,
-    /// What [`Disk::mode`] was at first.
-    pub(crate) default_mode: ModeState,
     pub(crate) read_only: bool,
     /// No flush is needed: the store has no volatile cache, or was said to have none.
     pub(crate) nv_cache: bool,
@@ -69,11 +64,9 @@ pub(crate) struct Disk<S> {
     /// `opt_trans_len` in bytes.
     pub(crate) opt_trans_len: Atomic<u32>,
     pub(crate) opt_trans_len_set: Atomic<bool>,
-    name: CString,
     pub(crate) filename: Option<CString>,
-    /// Held while MODE SELECT works out a new state from the old one, too.
     #[pin]
-    pub(crate) identity: Mutex<Identity>,
+    pub(crate) unit: Unit,
 }
 
 impl<S: Store> Disk<S> {
@@ -94,16 +87,13 @@ impl<S: Store> Disk<S> {
         } = new;
         let nv_cache = params.nv_cache || !volatile;
         let default_mode = ModeState::new(!params.write_through && !nv_cache, params.tst);
-        let identity = Identity::new(kind, request, params.t10_dev_id.as_ref(), serials)?;
-        let name = CString::try_from_fmt(fmt!("{}", request.name))?;
+        let id = params.t10_dev_id.as_ref();
+        let unit = Unit::new(kind, request, id, default_mode, serials)?;
         let filename = params.take_filename();
         Ok(try_pin_init!(Self {
             store,
-            kind,
             block_shift: params.block_shift,
             blocks: Atomic::new(size.wrapping_shr(params.block_shift)),
-            mode: Mode::new(&default_mode),
-            default_mode,
             read_only: params.read_only,
             nv_cache,
             cache_is_safe: params.nv_cache,
@@ -114,9 +104,8 @@ impl<S: Store> Disk<S> {
             lb_per_pb_exp: Atomic::new(true),
             opt_trans_len: Atomic::new(opt_trans_len),
             opt_trans_len_set: Atomic::new(false),
-            name,
             filename,
-            identity <- new_mutex!(identity),
+            unit <- unit,
         }? Error))
     }
 
@@ -148,20 +137,9 @@ impl<S: Store> Disk<S> {
     pub(crate) fn resize(&self, bytes: u64) -> Result {
         let blocks = bytes.wrapping_shr(self.block_shift);
         if self.blocks.xchg(blocks, Relaxed) != blocks {
-            global::core()?.capacity_changed(self.name());
+            global::core()?.capacity_changed(self.unit.name());
         }
         Ok(())
-    }
-
-    /// Tells the initiators that the disk says something else of itself now. With no lock held.
-    pub(crate) fn identity_changed(&self) -> Result {
-        global::core()?.identity_changed(self.name());
-        Ok(())
-    }
-
-    fn name(&self) -> &str {
-        // Made from a `str`, so it is one.
-        self.name.to_str().unwrap_or("")
     }
 
     /// What READ CAPACITY tells.
@@ -203,7 +181,7 @@ impl<S: Store> DeviceOps for Disk<S> {
     }
 
     fn descriptor_sense(&self) -> bool {
-        self.mode.d_sense()
+        self.unit.mode.d_sense()
     }
 
     fn serves(&self, op: &OpDesc) -> bool {
@@ -218,13 +196,13 @@ impl<S: Store> DeviceOps for Disk<S> {
         if let Err(e) = self.store.sync() {
             pr_err!(
                 "{}: flushing what was acknowledged has failed: {}\n",
-                self.name(),
+                self.unit.name(),
                 e.to_errno()
             );
         }
     }
 
     fn attrs(&self) -> &'static [Attr] {
-        attrs::of(self.kind)
+        attrs::of(self.unit.kind)
     }
 }

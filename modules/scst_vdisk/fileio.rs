@@ -118,7 +118,8 @@ impl Store for FileIo {
     }
 }
 
-fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
+/// Moves data, and brings it onto stable storage where that is asked for. Sleeps.
+pub(crate) fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
     let wanted = io.range.len.min(u64::from(cmnd.buffer_len()));
     let moved = file
         .transfer(cmnd, io.way, io.range.offset, wanted)
@@ -138,8 +139,10 @@ fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
         .map_err(|e| failed(Transfer::Write, e))
 }
 
+/// Checks what is in `file`, having written the command's data there if `write` says so. Sleeps.
+///
 /// What the page cache holds could still differ from what the storage below it does; so it goes there first.
-fn verify(
+pub(crate) fn verify(
     file: &File,
     cmnd: &Cmnd,
     range: ByteRange,
@@ -159,6 +162,16 @@ fn verify(
     } else {
         flush(file, range)?;
     }
+    compare(file, cmnd, range, check)
+}
+
+/// Reads `range` of `file` and checks it. Sleeps.
+pub(crate) fn compare(
+    file: &File,
+    cmnd: &Cmnd,
+    range: ByteRange,
+    check: Check,
+) -> Result<(), Outcome> {
     read_back(cmnd, range, check, PAGE, |offset, piece| {
         match file.read_at(offset, piece.bytes_mut())? {
             n if n < piece.bytes().len() => Err(EIO),

@@ -9,9 +9,11 @@ use kernel::sync::Arc;
 use scst::device::{Create, DeviceOps, Handler};
 use scst::kapi::bdev::BlockDevice;
 use scst::kapi::file::File;
+use scst::kapi::workq::WorkQueue;
 use scst::proto::device_type::DeviceType;
 
 use crate::blockio::BlockIo;
+use crate::cdrom::Cdrom;
 use crate::disk::{self, Disk};
 use crate::fileio::FileIo;
 use crate::nullio::NullIo;
@@ -40,11 +42,13 @@ pub(crate) enum Kind {
     Block,
     /// Nothing.
     Null,
+    /// A file, as a disc in a drive.
+    CdRom,
 }
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 3] = [Self::File, Self::Block, Self::Null];
+    pub(crate) const ALL: [Self; 4] = [Self::File, Self::Block, Self::Null, Self::CdRom];
 
     /// The handler's name.
     pub(crate) const fn name(self) -> &'static CStr {
@@ -52,6 +56,7 @@ impl Kind {
             Self::File => c"vdisk_fileio",
             Self::Block => c"vdisk_blockio",
             Self::Null => c"vdisk_nullio",
+            Self::CdRom => c"vcdrom",
         }
     }
 
@@ -62,13 +67,14 @@ impl Kind {
                 "blocksize, filename, nv_cache, read_only, removable, rotational, tst, t10_dev_id, write_through"
             }
             Self::Null => "blocksize, read_only, removable, rotational, size, size_mb, tst, t10_dev_id",
+            Self::CdRom => "tst",
         }
     }
 
     /// T10 vendor identification of a new device.
     pub(crate) const fn vendor(self) -> &'static str {
         match self {
-            Self::File | Self::Null => "SCST_FIO",
+            Self::File | Self::Null | Self::CdRom => "SCST_FIO",
             Self::Block => "SCST_BIO",
         }
     }
@@ -136,6 +142,13 @@ impl Vdisk {
         self.disk(request, new, NullIo::new())
     }
 
+    fn cdrom(&self, request: &Create<'_>, params: &Params) -> Result<Arc<dyn DeviceOps>> {
+        let queue = WorkQueue::new(&queue_name(request.name)?, self.threads)?;
+        let drive = Cdrom::new(request, params, queue, &self.serials)?;
+        let drive = Arc::pin_init(drive, GFP_KERNEL)?;
+        Ok(drive)
+    }
+
     fn disk<S: Store>(
         &self,
         request: &Create<'_>,
@@ -156,7 +169,10 @@ impl Handler for Vdisk {
     }
 
     fn device_type(&self) -> DeviceType {
-        DeviceType::Disk
+        match self.kind {
+            Kind::CdRom => DeviceType::CdRom,
+            Kind::File | Kind::Block | Kind::Null => DeviceType::Disk,
+        }
     }
 
     fn family(&self) -> &'static str {
@@ -174,6 +190,7 @@ impl Handler for Vdisk {
             Kind::File => self.fileio(request, params),
             Kind::Block => self.blockio(request, params),
             Kind::Null => self.nullio(request, params),
+            Kind::CdRom => self.cdrom(request, &params),
         }
     }
 }

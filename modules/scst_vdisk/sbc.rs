@@ -10,7 +10,7 @@ use scst::proto::range::{byte_range, ByteRange};
 use scst::proto::sense::Sense;
 
 use crate::disk::Disk;
-use crate::store::{finish, Answer, Check, Io, Store};
+use crate::store::{check, finish, Answer, Check, Io, Store};
 
 /// Whether disks carry out `op`: what [`Disk::execute`] does not refuse.
 pub(crate) fn serves(op: Op) -> bool {
@@ -151,7 +151,7 @@ impl<S: Store> Disk<S> {
 
     #[inline]
     fn range_to_write(&self, lba: u64, blocks: u32) -> Result<ByteRange, Sense> {
-        if self.mode.swp() {
+        if self.unit.mode.swp() {
             return Err(Sense::SOFTWARE_WRITE_PROTECTED);
         }
         self.range(lba, blocks)
@@ -172,7 +172,7 @@ impl<S: Store> Disk<S> {
     /// Whether a write has to be on stable storage when it ends.
     #[inline]
     fn is_durable(&self, fua: bool) -> bool {
-        (fua || !self.mode.wce()) && self.needs_flushes()
+        (fua || !self.unit.mode.wce()) && self.needs_flushes()
     }
 
     /// Whether what is written may be lost before it is flushed. Asked anew each time: the device below may be given a
@@ -194,13 +194,5 @@ fn answer(immed: bool) -> Answer {
         Answer::First
     } else {
         Answer::Afterwards
-    }
-}
-
-fn check(compare: bool) -> Check {
-    if compare {
-        Check::Equal
-    } else {
-        Check::Readable
     }
 }

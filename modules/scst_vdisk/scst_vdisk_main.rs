@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `scst_vdisk`: virtual disks. One block command set over a [`store::Store`]: a file (`vdisk_fileio`), a block device
-//! (`vdisk_blockio`), or nothing (`vdisk_nullio`).
+//! `scst_vdisk`: virtual disks and CD-ROM drives. One block command set over a [`store::Store`]: a file (`vdisk_fileio`), a
+//! block device (`vdisk_blockio`), or nothing (`vdisk_nullio`); and a drive (`vcdrom`) whose discs are files.
 //!
 //! | file | |
 //! |---|---|
 //! | `handler`, `params` | `add_device`: its parameters, and what is made of them |
-//! | `disk`, `mode`, `identity`, `serials` | the state of one device |
-//! | `attrs` | its files |
-//! | `sbc`, `answers` | its commands: those that reach the store, and those that the state alone answers |
+//! | `unit`, `mode`, `identity`, `serials` | what every device is and says of itself |
+//! | `attrs` | which files it has |
+//! | `disk`, `disk_attrs` | a disk and its files |
+//! | `sbc`, `answers` | a disk's commands: those that reach the store, and those that the state alone answers |
+//! | `cdrom`, `mmc` | a drive and its files; its commands |
 //! | `store` | what a backing store has to do |
 //! | `fileio`, `blockio`, `nullio` | the stores |
 //! | `verify`, `job` | reading back, and commands on a workqueue |
 //!
-//! Locks: `Disk::identity`, and inside it `Serials::taken`. Commands that move data take neither.
+//! Locks: `Unit::identity`, and inside it `Serials::taken`. Commands that move data take neither. And outside of every
+//! other lock `Cdrom::filename`, which no command takes.
 
 #![crate_name = "scst_vdisk"]
 #![forbid(unsafe_code)]
@@ -27,17 +30,21 @@ use scst::kapi::global;
 mod answers;
 mod attrs;
 mod blockio;
+mod cdrom;
 mod disk;
+mod disk_attrs;
 mod fileio;
 mod handler;
 mod identity;
 mod job;
+mod mmc;
 mod mode;
 mod nullio;
 mod params;
 mod sbc;
 mod serials;
 mod store;
+mod unit;
 mod verify;
 
 use handler::{Kind, Vdisk};

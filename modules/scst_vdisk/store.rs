@@ -39,6 +39,15 @@ pub(crate) enum Check {
     Equal,
 }
 
+/// What BYTCHK asks for.
+pub(crate) fn check(compare: bool) -> Check {
+    if compare {
+        Check::Equal
+    } else {
+        Check::Readable
+    }
+}
+
 /// A backing store. The functions that take a command finish it, here or later; they are called in the submitter's
 /// context, as [`scst::device::DeviceOps::exec`] is.
 pub(crate) trait Store: Send + Sync + 'static {

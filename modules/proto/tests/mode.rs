@@ -74,11 +74,26 @@ fn all_pages_are_as_captured() {
     for (cdb, bytes) in cases {
         assert_eq!(sensed(cdb, &mode_disk()), Ok(hex(&bytes)), "{cdb}");
     }
-    let cdrom = "2f 05 80 08 00 00 20 00 00 00 08 00
-                 01 0a c0 01 00 00 00 00 01 00 ff ff
-                 8a 0a 20 10 00 00 00 00 00 00 02 4b
-                 1c 0a 08 00 00 00 00 00 00 00 00 00";
-    assert_eq!(sensed("1a 00 3f 00 ff 00", &mode_cdrom()), Ok(hex(cdrom)));
+}
+
+#[test]
+fn a_drive_has_the_captured_pages_and_its_capabilities() {
+    let captured = "45 05 80 08 00 00 20 00 00 00 08 00
+                    01 0a c0 01 00 00 00 00 01 00 ff ff
+                    8a 0a 20 10 00 00 00 00 00 00 02 4b
+                    1c 0a 08 00 00 00 00 00 00 00 00 00";
+    let capabilities = |tray| {
+        format!("2a 14 00 00 00 00 {tray} 00 1b 80 00 00 00 00 1b 80 00*6")
+            .replace("00*6", "00 00 00 00 00 00")
+    };
+    let all = format!("{captured} {}", capabilities("29"));
+    assert_eq!(sensed("1a 00 3f 00 ff 00", &mode_cdrom()), Ok(hex(&all)));
+    let locked = ModeDevice {
+        locked: true,
+        ..mode_cdrom()
+    };
+    let page = format!("19 05 80 00 {}", capabilities("2b"));
+    assert_eq!(sensed("1a 08 2a 00 ff 00", &locked), Ok(hex(&page)));
 }
 
 #[test]

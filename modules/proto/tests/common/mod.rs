@@ -95,6 +95,7 @@ pub fn mode_disk() -> ModeDevice<'static> {
         block_size: 512,
         blocks: 131_072,
         write_protected: false,
+        locked: false,
         wce_changeable: true,
         current: &STATE,
         default: &STATE,

@@ -12,7 +12,7 @@ use super::archive::{self, Packages};
 use super::{firmware, packages};
 use crate::module_index::ModuleIndex;
 use crate::pipeline::Built;
-use crate::vm::machine::{Accel, Boot, ConsoleTo, Disk, Machine, OnReset};
+use crate::vm::machine::{Accel, Access, Boot, ConsoleTo, Disk, Format, Machine, OnReset};
 use crate::vm::running::{StartError, Vm};
 
 /// What the agent itself is reached through.
@@ -176,10 +176,14 @@ fn through_firmware(
     additions: &[PathBuf],
     dir: &Path,
 ) -> miette::Result<Boot> {
-    let disk =
-        &wishes.disks.first().ok_or_else(|| miette::miette!("a boot through firmware needs a disk"))?.path;
+    let disk = wishes.disks.first().ok_or_else(|| miette::miette!("a boot through firmware needs a disk"))?;
+    let is_working_copy = disk.format == Format::Raw && disk.access == Access::ReadWrite;
+    let disk = &disk.path;
     if additions.is_empty() && wishes.cmdline.is_empty() {
-        firmware::remove_addon(&parts.tree, disk)?;
+        // Nothing was ever added to an image that cannot be written, or not by mtools.
+        if is_working_copy {
+            firmware::remove_addon(&parts.tree, disk)?;
+        }
     } else {
         let joined = dir.join(INITRD);
         archive::join(additions, &joined)?;

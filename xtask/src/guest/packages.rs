@@ -9,7 +9,7 @@ use board_profile::Bus;
 use miette::{miette, Context as _, IntoDiagnostic as _};
 
 use crate::ctx::Ctx;
-use crate::vm::machine::{Access, Disk, Format};
+use crate::vm::machine::{Access, Disk, Format, Medium};
 use crate::{debian, files, guest::firmware, sources::Sources, stage::tools::ToolsTree};
 
 /// The serial number by which the agent finds the disk.
@@ -45,7 +45,14 @@ pub(crate) fn disk(ctx: &Ctx, tools: &ToolsTree, packages: &[String]) -> miette:
         }
         make(ctx, tools, &names, &suite, &path)?;
     }
-    Ok(Disk { path, format: Format::Raw, bus: Bus::Virtio, serial: SERIAL.into(), access: Access::ReadOnly })
+    Ok(Disk {
+        path,
+        format: Format::Raw,
+        bus: Bus::Virtio,
+        serial: SERIAL.into(),
+        access: Access::ReadOnly,
+        medium: Medium::Disk,
+    })
 }
 
 /// What the disk is made of: with another tools tree come another archive's packages and another mkfs.

@@ -8,7 +8,7 @@ use miette::{miette, Context as _, IntoDiagnostic as _};
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
 
-use crate::cli::Flavor;
+use crate::cli::{Flavor, ImageType};
 
 /// A scenario, checked.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +70,9 @@ pub(crate) enum Step {
     Boot {
         /// The way in.
         through: Way,
+        /// What the firmware finds.
+        #[serde(default)]
+        from: Found,
         /// Boot exactly what ships, with nobody to take commands.
         #[serde(default)]
         as_shipped: bool,
@@ -163,6 +166,32 @@ pub(crate) enum Way {
     Direct,
 }
 
+/// The type of the image that is booted, and the drive that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Found {
+    /// The raw disk, grown to the board's size.
+    #[default]
+    Disk,
+    /// The same in QEMU's format, as it is.
+    Qcow2,
+    /// The ISO in a CD drive, and no disk of the image.
+    Cd,
+    /// The ISO on a USB stick, and no disk of the image.
+    Stick,
+}
+
+impl Found {
+    /// The image type that has to be made for it; the raw disk is always there.
+    fn image_type(self) -> Option<ImageType> {
+        match self {
+            Self::Disk => None,
+            Self::Qcow2 => Some(ImageType::Qcow2),
+            Self::Cd | Self::Stick => Some(ImageType::Iso),
+        }
+    }
+}
+
 /// A way to end or to start over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -207,7 +236,26 @@ impl Scenario {
         if !self.steps.iter().any(proves) {
             return Err(miette!("no step looks at anything, so the scenario could not fail"));
         }
+        for step in &self.steps {
+            if let Step::Boot { through, from, as_shipped, .. } = step {
+                let shipped = *through == Way::Firmware && *as_shipped && self.cmdline.is_empty();
+                if *from != Found::Disk && !shipped {
+                    return Err(miette!(
+                        "only the disk can be booted other than as it ships, through firmware"
+                    ));
+                }
+            }
+        }
         self.check_order()
+    }
+
+    /// The image types that its boots need beside the raw disk.
+    pub(crate) fn image_types(&self) -> Vec<ImageType> {
+        let needed = |step: &Step| match step {
+            Step::Boot { from, .. } => from.image_type(),
+            _ => None,
+        };
+        self.steps.iter().filter_map(needed).collect()
     }
 
     /// Steps for a running guest come while one runs, the others while none does.
@@ -301,6 +349,17 @@ mod tests {
         assert!(error.contains("could not fail"), "{error}");
         let error = parse("[[step]]\ndo = \"exec\"\nrun = \"true\"\n").unwrap_err();
         assert!(error.contains("step 1 cannot be done while the guest is off"), "{error}");
+    }
+
+    #[test]
+    fn other_images_are_booted_as_they_ship() {
+        let boot = |rest: &str| {
+            parse(&format!("[[step]]\ndo = \"boot\"\nthrough = \"firmware\"\n{rest}\n[[step]]\ndo = \"wait\"\nline = \"x\"\n"))
+        };
+        assert_eq!(boot("from = \"cd\"\nas_shipped = true").unwrap().image_types(), [ImageType::Iso]);
+        assert_eq!(boot("").unwrap().image_types(), []);
+        let error = boot("from = \"qcow2\"").unwrap_err();
+        assert!(error.contains("as it ships"), "{error}");
     }
 
     #[test]

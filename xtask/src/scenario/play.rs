@@ -7,18 +7,18 @@ use board_profile::Board;
 use miette::Context as _;
 use regex::Regex;
 
-use super::file::Scenario;
+use super::file::{Found, Scenario};
 use super::verdict::Verdict;
-use crate::cli::Flavor;
+use crate::cli::{Flavor, ImageType};
 use crate::ctx::Ctx;
 use crate::files;
 use crate::guest::boot::{Guest, Pace, Parts};
 use crate::guest::packages;
 use crate::lock::Lock;
 use crate::pipeline::Built;
-use crate::stage::kernel;
+use crate::stage::{convert, kernel};
 use crate::vm::console::Console;
-use crate::vm::disks;
+use crate::vm::disks::{self, Other};
 use crate::vm::faults;
 use crate::vm::machine::{Accel, Disk};
 use crate::vm::running::Vm;
@@ -114,6 +114,19 @@ impl<'a> Play<'a> {
             }
         }
         end
+    }
+
+    /// The machine's disks, the first of them being the image in the form that is asked for.
+    pub(super) fn disks_with(&self, from: Found) -> miette::Result<Vec<Disk>> {
+        let image = &self.stage.built.image;
+        let (kind, other) = match from {
+            Found::Disk => return Ok(self.disks.clone()),
+            Found::Qcow2 => (ImageType::Qcow2, Other::Qcow2(self.stage.board.vm().disk_bus)),
+            Found::Cd => (ImageType::Iso, Other::Cd),
+            Found::Stick => (ImageType::Iso, Other::Stick),
+        };
+        let first = disks::other(&convert::path(image, kind), other, &self.dir)?;
+        Ok([first].into_iter().chain(self.disks.iter().skip(1).cloned()).collect())
     }
 
     fn steps(&mut self) -> Result<(), Verdict> {

@@ -13,7 +13,7 @@ use super::verdict::{not_seen, unexpected_end, Verdict};
 use crate::cli::Flavor;
 use crate::guest::agent::{End, Limits, Stream};
 use crate::guest::boot::{self, Control, Guest, Through, Wishes};
-use crate::vm::machine::OnReset;
+use crate::vm::machine::{Disk, OnReset};
 use crate::vm::running::Vm;
 
 /// Seconds without a sign of life; the agent gives one every five.
@@ -25,7 +25,10 @@ impl Play<'_> {
     /// Does one step.
     pub(super) fn step(&mut self, step: &Step) -> Result<(), Verdict> {
         match step {
-            Step::Boot { through, as_shipped, deadline_s } => self.boot(*through, *as_shipped, *deadline_s),
+            Step::Boot { through, from, as_shipped, deadline_s } => {
+                let disks = self.disks_with(*from)?;
+                self.boot(disks, *through, *as_shipped, *deadline_s)
+            }
             Step::Wait { line, deadline_s } => self.wait(line, *deadline_s),
             Step::Console { expect, reject, for_s } => {
                 std::thread::sleep(self.pace.duration(*for_s));
@@ -66,14 +69,20 @@ impl Play<'_> {
         }
     }
 
-    fn boot(&mut self, through: Way, as_shipped: bool, deadline_s: f64) -> Result<(), Verdict> {
+    fn boot(
+        &mut self,
+        disks: Vec<Disk>,
+        through: Way,
+        as_shipped: bool,
+        deadline_s: f64,
+    ) -> Result<(), Verdict> {
         let wishes = Wishes {
             through: if through == Way::Firmware { Through::Firmware } else { Through::Direct },
             control: if as_shipped { Control::Watch } else { Control::Agent },
             accel: self.stage.accel,
             memory: self.memory(),
             cpus: self.stage.board.vm().cpus,
-            disks: self.disks.clone(),
+            disks,
             packages: self.packages.clone(),
             add_files: Vec::new(),
             cmdline: self.scenario.cmdline.clone(),

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Builds of boards, and the scenarios that are played on them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 use super::queue::{self, Test};
 use super::report::{Failure, Outcome, Report};
 use crate::board::{Board, Boards};
-use crate::cli::Flavor;
+use crate::cli::{Flavor, ImageType};
 use crate::ctx::Ctx;
 use crate::pipeline::{self, Built};
 use crate::scenario::file::Scenario;
@@ -81,15 +82,17 @@ pub(crate) struct Ready {
 
 /// Builds each board of `cases` once. A build that fails is one test that fails.
 pub(crate) fn builds(ctx: &Ctx, cases: &[&Case], accel: Wanted, report: &Report) -> Vec<Ready> {
-    let mut wanted: Vec<_> = cases.iter().map(|case| (case.board.as_str(), case.flavor)).collect();
-    wanted.sort_by_key(|(board, flavor)| (*board, flavor.name()));
-    wanted.dedup();
-    wanted
-        .into_iter()
-        .filter_map(
-            |(board, flavor)| if report.stopped() { None } else { build(ctx, board, flavor, accel, report) },
-        )
-        .collect()
+    let mut wanted: BTreeMap<(&str, &str), (Flavor, Vec<ImageType>)> = BTreeMap::new();
+    for case in cases {
+        let board = wanted.entry((&case.board, case.flavor.name())).or_insert((case.flavor, Vec::new()));
+        board.1.extend(case.scenario.image_types());
+    }
+    let build = |((board, _), (flavor, mut types)): (_, (Flavor, Vec<ImageType>))| {
+        types.sort_by_key(|kind| kind.name());
+        types.dedup();
+        (!report.stopped()).then(|| build(ctx, board, flavor, &types, accel, report))?
+    };
+    wanted.into_iter().filter_map(build).collect()
 }
 
 /// Plays `cases` on what was built for them.
@@ -99,7 +102,14 @@ pub(crate) fn play_all(ctx: &Ctx, cases: &[&Case], ready: &[Ready], report: &Rep
     queue::run(&tests, at_once, report);
 }
 
-fn build(ctx: &Ctx, name: &str, flavor: Flavor, wanted: Wanted, report: &Report) -> Option<Ready> {
+fn build(
+    ctx: &Ctx,
+    name: &str,
+    flavor: Flavor,
+    types: &[ImageType],
+    wanted: Wanted,
+    report: &Report,
+) -> Option<Ready> {
     let start = Instant::now();
     let profile = match name.contains('/') {
         true => ctx.root.join(name).display().to_string(),
@@ -107,6 +117,9 @@ fn build(ctx: &Ctx, name: &str, flavor: Flavor, wanted: Wanted, report: &Report)
     };
     let made = Boards::new(ctx).load(&profile).and_then(|board| {
         let built = pipeline::build(ctx, &board, flavor)?;
+        if !types.is_empty() {
+            pipeline::convert(ctx, &board, &built, types)?;
+        }
         let accel = accel::choose(wanted, &ctx.cache, built.tools.root(), &built.kernel.bzimage())?;
         Ok(Ready { board, flavor, built, accel })
     });

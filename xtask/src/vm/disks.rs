@@ -8,7 +8,7 @@ use std::process::Command;
 use board_profile::{Bus, Size, Vm};
 use miette::{miette, Context as _, IntoDiagnostic as _};
 
-use super::machine::{Access, Disk, Format};
+use super::machine::{Access, Disk, Format, Medium};
 
 /// The serial number of the disk with the image.
 const IMAGE_SERIAL: &str = "appliance";
@@ -28,6 +28,32 @@ pub(crate) fn prepare(vm: &Vm, image: &Path, dir: &Path) -> miette::Result<Vec<D
         disks.push(disk(path, extra.bus, extra.serial.as_str()));
     }
     Ok(disks)
+}
+
+/// The image at `from` as a guest's first disk, in the drive and the format that it is meant for.
+pub(crate) fn other(from: &Path, kind: Other, dir: &Path) -> miette::Result<Disk> {
+    let own = |path| Disk { access: Access::ReadOnly, ..disk(path, Bus::Usb, IMAGE_SERIAL) };
+    match kind {
+        Other::Cd => Ok(Disk { medium: Medium::Cd, ..own(from.to_owned()) }),
+        Other::Stick => Ok(own(from.to_owned())),
+        // A guest writes to its disk, and the image stays what the build made.
+        Other::Qcow2(bus) => {
+            let path = dir.join("disk.qcow2");
+            crate::files::copy(from, &path)?;
+            Ok(Disk { format: Format::Qcow2, ..disk(path, bus, IMAGE_SERIAL) })
+        }
+    }
+}
+
+/// What an image that is no raw disk is given to a guest as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// An ISO in a CD drive.
+    Cd,
+    /// An ISO written to a USB stick.
+    Stick,
+    /// The disk in QEMU's format, on this bus.
+    Qcow2(Bus),
 }
 
 /// A disk that a user brings: `FILE` or `FILE,ro`.
@@ -56,7 +82,8 @@ pub(crate) fn added(path: &Path, access: Access, number: usize) -> miette::Resul
     let read = File::open(&path).and_then(|mut file| file.read(&mut magic));
     read.into_diagnostic().wrap_err_with(|| format!("--add-disk {}: cannot read it", path.display()))?;
     let format = if &magic == b"QFI\xfb" { Format::Qcow2 } else { Format::Raw };
-    Ok(Disk { path, format, bus: Bus::Virtio, serial: format!("added{number}"), access })
+    let serial = format!("added{number}");
+    Ok(Disk { path, format, bus: Bus::Virtio, serial, access, medium: Medium::Disk })
 }
 
 /// A disk without content in the sparse file at `path`.
@@ -65,7 +92,8 @@ pub(crate) fn empty(path: PathBuf, serial: &str) -> Disk {
 }
 
 fn disk(path: PathBuf, bus: Bus, serial: &str) -> Disk {
-    Disk { path, format: Format::Raw, bus, serial: serial.into(), access: Access::ReadWrite }
+    let (serial, access) = (serial.into(), Access::ReadWrite);
+    Disk { path, format: Format::Raw, bus, serial, access, medium: Medium::Disk }
 }
 
 /// Brings the working copy up to date: copied anew when the image is not the one that it was copied from.

@@ -74,6 +74,17 @@ pub(crate) struct Disk {
     pub(crate) serial: String,
     /// Whether the guest may write.
     pub(crate) access: Access,
+    /// What the guest sees it as.
+    pub(crate) medium: Medium,
+}
+
+/// What kind of drive a file is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// A disk, or a stick.
+    Disk,
+    /// A disc in a CD drive on the SATA controller, whatever the bus says; it is read-only.
+    Cd,
 }
 
 /// Whether a guest may write to a disk.
@@ -218,17 +229,18 @@ fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
             Format::Qcow2 => "qcow2",
         };
         let mut drive = format!("if=none,id=drive{number},format={format},file={}", quoted(&disk.path));
-        if disk.access == Access::ReadOnly {
+        if disk.access == Access::ReadOnly || disk.medium == Medium::Cd {
             drive.push_str(",readonly=on");
         }
         args.two("-drive", drive);
-        let slot = slot(args, disk.bus, number);
-        let device = match disk.bus {
-            Bus::Virtio => format!("virtio-blk-pci{slot}"),
-            Bus::Scsi => "scsi-hd,bus=scsi.0".to_owned(),
-            Bus::Nvme => format!("nvme{slot}"),
-            Bus::Ahci => format!("ide-hd,bus=ide.{}", sata_ports.next().unwrap_or(0)),
-            Bus::Usb => "usb-storage,bus=usb.0".to_owned(),
+        let mut sata = || sata_ports.next().unwrap_or(0);
+        let device = match (disk.medium, disk.bus) {
+            (Medium::Cd, _) => format!("ide-cd,bus=ide.{}", sata()),
+            (_, Bus::Virtio) => format!("virtio-blk-pci{}", slot(args, number)),
+            (_, Bus::Scsi) => "scsi-hd,bus=scsi.0".to_owned(),
+            (_, Bus::Nvme) => format!("nvme{}", slot(args, number)),
+            (_, Bus::Ahci) => format!("ide-hd,bus=ide.{}", sata()),
+            (_, Bus::Usb) => "usb-storage,bus=usb.0".to_owned(),
         };
         // Only the first disk is a candidate for the firmware; a LUN's backing store is none.
         let first = number == 0 && matches!(boot, Boot::Firmware { .. });
@@ -242,8 +254,8 @@ fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
 }
 
 /// A place of its own for a PCI disk beside the first one: only there can it be unplugged while the guest runs.
-fn slot(args: &mut Args, bus: Bus, number: usize) -> String {
-    if number == 0 || !matches!(bus, Bus::Virtio | Bus::Nvme) {
+fn slot(args: &mut Args, number: usize) -> String {
+    if number == 0 {
         return String::new();
     }
     args.two("-device", format!("pcie-root-port,id=slot{number},chassis={number},slot={number}"));
@@ -290,7 +302,14 @@ mod tests {
     }
 
     fn disk(path: &str, bus: Bus) -> Disk {
-        Disk { path: path.into(), format: Format::Raw, bus, serial: "S1".into(), access: Access::ReadWrite }
+        Disk {
+            path: path.into(),
+            format: Format::Raw,
+            bus,
+            serial: "S1".into(),
+            access: Access::ReadWrite,
+            medium: Medium::Disk,
+        }
     }
 
     fn machine(boot: Boot) -> Machine {
@@ -350,6 +369,7 @@ mod tests {
             [Bus::Nvme, Bus::Scsi, Bus::Ahci, Bus::Ahci, Bus::Usb, Bus::Virtio].map(|b| disk("/d", b)).into();
         machine.disks[1].access = Access::ReadOnly;
         machine.disks[4].format = Format::Qcow2;
+        machine.disks[3].medium = Medium::Cd;
         machine.ports = vec!["one", "two"];
         machine.snapshot = true;
         machine.gdb = true;
@@ -378,8 +398,8 @@ mod tests {
 -device scsi-hd,bus=scsi.0,id=disk1,drive=drive1,serial=S1
 -drive if=none,id=drive2,format=raw,file=/d
 -device ide-hd,bus=ide.0,id=disk2,drive=drive2,serial=S1
--drive if=none,id=drive3,format=raw,file=/d
--device ide-hd,bus=ide.1,id=disk3,drive=drive3,serial=S1
+-drive if=none,id=drive3,format=raw,file=/d,readonly=on
+-device ide-cd,bus=ide.1,id=disk3,drive=drive3,serial=S1
 -drive if=none,id=drive4,format=qcow2,file=/d
 -device usb-storage,bus=usb.0,id=disk4,drive=drive4,serial=S1
 -drive if=none,id=drive5,format=raw,file=/d

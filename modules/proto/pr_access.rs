@@ -76,7 +76,8 @@ impl Access {
             | Op::Verify16
             | Op::GetLbaStatus
             | Op::ReadToc
-            | Op::ReadDiscInformation => Self::Read,
+            | Op::ReadDiscInformation
+            | Op::ReadTrackInformation => Self::Read,
             Op::FormatUnit
             | Op::Write6
             | Op::Write10

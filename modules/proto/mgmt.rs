@@ -13,12 +13,19 @@ pub enum Error {
 }
 
 /// The segments of a write: separated by `;` or newline, ended by an empty one.
+///
+/// A value in double quotes is one word with all that is in it, see [`Words`].
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     rest: &'a str,
 }
 
 /// The words of a segment: separated by white space or `=`.
+///
+/// SCST knows no quoting, and takes a double quote for a character like any other. So do we, but where that leaves a
+/// value no meaning: a double quote behind `=`, blanks or not, opens a value that may contain blanks, `=`, `;` and newlines,
+/// up to the next double quote that a separator or the end of the write follows. The quotes are not part of it. A value
+/// in quotes that needs none keeps them, as in SCST.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {
     rest: &'a str,
@@ -38,10 +45,8 @@ impl<'a> Iterator for Segments<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let (segment, rest) = match self.rest.split_once([';', '\n']) {
-            Some((segment, rest)) => (segment, rest),
-            None => (self.rest, ""),
-        };
+        let (segment, rest) = self.rest.split_at_checked(end_of_segment(self.rest))?;
+        let rest = rest.get(1..).unwrap_or("");
         if segment.trim_matches(is_separator).is_empty() {
             self.rest = "";
             return None;
@@ -58,6 +63,12 @@ impl<'a> Iterator for Words<'a> {
         let text = self.rest.trim_start_matches(is_separator);
         if text.is_empty() {
             return None;
+        }
+        let skipped = self.rest.len().saturating_sub(text.len());
+        let is_value = self.rest.get(..skipped).is_some_and(|skipped| skipped.contains('='));
+        if let Some((value, rest)) = is_value.then(|| quoted(text)).flatten() {
+            self.rest = rest;
+            return Some(value);
         }
         let (word, rest) = text.split_at_checked(text.find(is_separator).unwrap_or(text.len()))?;
         self.rest = rest;
@@ -83,6 +94,41 @@ impl<'a> Words<'a> {
     pub fn rest(&self) -> &'a str {
         self.rest.trim_matches(is_separator)
     }
+}
+
+/// Where the first segment of `text` ends, in bytes.
+fn end_of_segment(text: &str) -> usize {
+    let mut behind_equals = false;
+    let mut resume_at = 0;
+    for (at, c) in text.char_indices() {
+        if at < resume_at {
+            continue;
+        }
+        match c {
+            ';' | '\n' => return at,
+            '"' if behind_equals => {
+                if let Some((_, rest)) = text.get(at..).and_then(quoted) {
+                    resume_at = text.len().saturating_sub(rest.len());
+                }
+                behind_equals = false;
+            }
+            '=' => behind_equals = true,
+            c if is_separator(c) => {}
+            _ => behind_equals = false,
+        }
+    }
+    text.len()
+}
+
+/// The value in double quotes that `text` begins with, and what is behind it; `None` unless it needs the quotes.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix('"')?;
+    let ends_word = |rest: &str| rest.is_empty() || rest.starts_with(|c| c == ';' || is_separator(c));
+    let (value, rest) = text
+        .match_indices('"')
+        .filter_map(|(at, quote)| Some((text.get(..at)?, text.get(at..)?.strip_prefix(quote)?)))
+        .find(|(_, rest)| ends_word(rest))?;
+    value.contains(|c| c == ';' || is_separator(c)).then_some((value, rest))
 }
 
 const fn is_separator(c: char) -> bool {

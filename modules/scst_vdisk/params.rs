@@ -93,7 +93,10 @@ impl Params {
         Ok(())
     }
 
+    /// Takes a path. It may be in double quotes even where it needs none, as no path begins with one.
     fn set_filename(&mut self, path: &str) -> Result {
+        let inner = path.strip_prefix('"').and_then(|p| p.strip_suffix('"'));
+        let path = inner.unwrap_or(path);
         if self.filename.is_some() || !path.starts_with('/') {
             return Err(EINVAL);
         }

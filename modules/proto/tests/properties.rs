@@ -294,13 +294,29 @@ proptest! {
     #[test]
     fn management_text_of_any_kind(text in "[a-z0-9=; \\n\\t\u{e9}\u{20AC}]{0,60}", other in ".{0,40}") {
         for text in [text.as_str(), other.as_str()] {
+            let quotes = text.contains('"');
             for segment in segments(text) {
-                prop_assert!(!segment.contains([';', '\n']));
+                prop_assert!(quotes || !segment.contains([';', '\n']));
                 let found: Vec<_> = words(segment).collect();
                 prop_assert!(!found.is_empty());
-                prop_assert!(found.iter().all(|word| !word.is_empty() && !word.contains([' ', '\t', '='])));
+                prop_assert!(found.iter().all(|word| !word.is_empty()));
+                prop_assert!(quotes || found.iter().all(|word| !word.contains([' ', '\t', '='])));
             }
             let _ = (number(text), signed(text));
+        }
+    }
+
+    #[test]
+    fn a_quoted_value_comes_back_whole(value in "[a-z=; \"\\n\\t\u{e9}]{0,20}", behind in "(;| x| ;x=1)?") {
+        let ends_early = value.contains('"');
+        let needs_quotes = value.contains(['=', ';', ' ', '\n', '\t']);
+        let text = format!("add d name=\"{value}\"{behind}");
+        let found: Vec<_> = segments(&text).flat_map(words).collect();
+        if needs_quotes && !ends_early {
+            prop_assert_eq!(found.get(3).copied(), Some(value.as_str()), "{}", text);
+        } else if !needs_quotes {
+            let kept = format!("\"{value}\"");
+            prop_assert_eq!(found.get(3).copied(), Some(kept.as_str()), "{}", text);
         }
     }
 

@@ -320,6 +320,9 @@ pub(crate) struct Run {
     /// Debian packages for this run, with all that they depend on, such as `fio,perl`
     #[arg(long, value_name = "PKG,PKG", value_delimiter = ',', help_heading = "Guest")]
     pub(crate) with: Vec<String>,
+    /// One more word of the kernel command line, such as kmemleak=on (repeatable)
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true, help_heading = "Guest")]
+    pub(crate) cmdline: Vec<String>,
     /// Memory of the guest, such as 512M [default: what the profile says]
     #[arg(long, value_name = "SIZE", value_parser = board_profile::Size::parse, help_heading = "Guest")]
     pub(crate) memory: Option<board_profile::Size>,

@@ -30,6 +30,9 @@ pub(crate) struct Scenario {
     /// Further words of the kernel command line.
     #[serde(default)]
     pub(crate) cmdline: Vec<String>,
+    /// Folders of the repository that are laid over the guest's root, as `run --add-files` does.
+    #[serde(default)]
+    pub(crate) add_files: Vec<String>,
     /// Console lines that look bad and are not.
     #[serde(default)]
     allow: Vec<Allow>,

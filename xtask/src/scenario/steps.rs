@@ -84,7 +84,7 @@ impl Play<'_> {
             cpus: self.stage.board.vm().cpus,
             disks,
             packages: self.packages.clone(),
-            add_files: Vec::new(),
+            add_files: self.scenario.add_files.iter().map(|folder| self.ctx.root.join(folder)).collect(),
             cmdline: self.scenario.cmdline.clone(),
             snapshot: false,
             gdb: false,

@@ -96,7 +96,7 @@ fn prepare(ctx: &Ctx, args: &Run, control: Control) -> miette::Result<Prepared> 
             names => Some(packages::disk(ctx, &built.tools, names)?),
         },
         add_files: args.add_files.clone(),
-        cmdline: Vec::new(),
+        cmdline: args.cmdline.clone(),
         snapshot: args.snapshot,
         gdb: args.gdb,
         on_reset: if control == Control::Agent { OnReset::Exit } else { OnReset::Boot },

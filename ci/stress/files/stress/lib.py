@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the stress programs share: the tree, the modules, and what they leave behind."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+
+TREE = "/sys/kernel/scst_tgt"
+LOCAL = TREE + "/targets/scst_local"
+DEFAULT = LOCAL + "/scst_local_tgt"
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+
+# What the kernel may keep when the modules have gone: caches of its own that are warm now and were not before.
+SLACK_KIB = {"SUnreclaim": 4096, "VmallocUsed": 512, "Percpu": 1024}
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def fail(*words):
+    say("FAILED:", *words)
+    sys.exit(1)
+
+
+def name_of(code):
+    """An errno as people know it; 0 is success."""
+    return "ok" if code == 0 else errno.errorcode.get(code, str(code))
+
+
+def write(path, data):
+    """One write(2) of all of `data`; the errno, 0 for success."""
+    if isinstance(data, str):
+        data = data.encode()
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as e:
+        return e.errno
+    try:
+        os.write(fd, data)
+        return 0
+    except OSError as e:
+        return e.errno
+    finally:
+        os.close(fd)
+
+
+def must(path, data):
+    """A write that the program cannot do without."""
+    code = write(path, data)
+    if code:
+        fail("writing %r to %s: %s" % (data, path, name_of(code)))
+
+
+def read(path):
+    """A file's content, or None where it cannot be read."""
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError:
+        return None
+
+
+def run(*argv):
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def load(*modules):
+    for module in modules or ("scst", "scst_vdisk", "scst_local"):
+        done = run("modprobe", module)
+        if done.returncode:
+            fail("modprobe %s: %s" % (module, done.stdout))
+
+
+def loaded(module):
+    return os.path.isdir("/sys/module/" + module)
+
+
+def unload(seconds=60):
+    """Removes all three modules; a disk that is still being probed keeps scst_local in use for a moment."""
+    for module in ("scst_local", "scst_vdisk", "scst"):
+        until = time.monotonic() + seconds
+        while loaded(module):
+            done = run("rmmod", module)
+            if done.returncode and time.monotonic() > until:
+                fail("rmmod %s: %s (in use by %s)" % (module, done.stdout, openers()))
+            if done.returncode:
+                time.sleep(0.2)
+    if os.path.exists(TREE):
+        fail(TREE, "is still there though no module is")
+
+
+def openers():
+    """Processes that have a SCSI disk open, for a message."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            links = [os.readlink("/proc/%s/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%s/fd" % pid)]
+        except OSError:
+            continue
+        found += ["%s:%s" % (pid, to) for to in links if to.startswith(("/dev/sd", "/dev/sr", "/dev/sg"))]
+    return " ".join(found) or "nobody"
+
+
+def memory():
+    """KiB of what only the kernel frees, with nothing cached that could be dropped."""
+    os.sync()
+    write("/proc/sys/vm/drop_caches", "3")
+    time.sleep(2)
+    with open("/proc/meminfo") as f:
+        lines = [line.split() for line in f]
+    return {words[0][:-1]: int(words[1]) for words in lines}
+
+
+class Memory:
+    """Whether the modules give back what they took: compared with a round of loading and unloading before."""
+
+    def __init__(self):
+        load()
+        unload()
+        self.before = memory()
+
+    def check(self):
+        """Call with the modules unloaded."""
+        after = memory()
+        grown = {key: after[key] - self.before[key] for key in SLACK_KIB}
+        say("memory after unloading:", ", ".join("%s %+d KiB" % item for item in grown.items()))
+        for key, slack in SLACK_KIB.items():
+            # The checkers keep freed memory for a while; there kmemleak is the one to ask.
+            if grown[key] > slack and not (key == "SUnreclaim" and os.path.exists(KMEMLEAK)):
+                fail("%s grew by %d KiB" % (key, grown[key]))
+        leaks()
+
+
+def leaks():
+    """Fails on what kmemleak finds, where there is kmemleak."""
+    if not os.access(KMEMLEAK, os.W_OK):
+        return
+    # An object is reported when two scans have not found it; the second is for what moved during the first.
+    for _ in range(2):
+        if write(KMEMLEAK, "scan"):
+            return
+        time.sleep(6)
+    text = (read(KMEMLEAK) or b"").decode(errors="replace")
+    if "unreferenced object" in text:
+        fail("kmemleak:\n" + text[:6000])
+    say("kmemleak finds nothing")
+
+
+def forget_leaks():
+    """What was lost before a test began is not the test's."""
+    if os.access(KMEMLEAK, os.W_OK):
+        write(KMEMLEAK, "scan")
+        write(KMEMLEAK, "clear")
+
+
+def disks():
+    """SCSI disks by model."""
+    found = {}
+    for name in os.listdir("/sys/block"):
+        model = read("/sys/block/%s/device/model" % name)
+        if model is not None:
+            found.setdefault(model.decode(errors="replace").strip(), []).append("/dev/" + name)
+    return found
+
+
+def wait_for(what, test, seconds=30):
+    """Polls until `test` gives something."""
+    until = time.monotonic() + seconds
+    while True:
+        got = test()
+        if got:
+            return got
+        if time.monotonic() > until:
+            fail("%s did not happen within %d s" % (what, seconds))
+        time.sleep(0.05)

@@ -8,9 +8,15 @@ use kernel::str::{CStr, CString};
 /// A name that was given from outside: fit for a directory.
 pub struct Name(CString);
 
+/// Bytes of a name: a directory with a longer one could not be opened, and no event of a device below it be sent.
+const MAX: usize = 255;
+
 impl Name {
-    /// `EINVAL` for what cannot be the name of a directory.
+    /// `EINVAL` for what cannot be the name of a directory, `ENAMETOOLONG` for one that nobody could open.
     pub fn new(text: &str) -> Result<Self> {
+        if text.len() > MAX {
+            return Err(ENAMETOOLONG);
+        }
         if matches!(text, "" | "." | "..") || text.contains(['\0', '/']) {
             return Err(EINVAL);
         }

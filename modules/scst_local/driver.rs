@@ -3,11 +3,11 @@
 //! The target driver: what is the same for all sessions.
 
 use kernel::prelude::*;
-use kernel::str::CStr;
+use kernel::str::{CStr, CString};
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::Arc;
+use kernel::sync::{new_mutex, Arc, Mutex};
 
-use scst::kapi::device::RootDevice;
+use scst::kapi::device::{RootDevice, VirtualDevice};
 use scst::kapi::sysfs::{Attr, Attributes, Page};
 use scst::target::{Session, SessionOps, TargetDriver};
 use scst::tree;
@@ -17,7 +17,7 @@ use crate::session::LocalSession;
 /// The driver's name: of its directory, its root device and its SCSI hosts.
 pub(crate) const NAME: &CStr = c"scst_local";
 
-/// What error handling did since the module was loaded, over all sessions.
+/// What error handling did since the module was loaded, over all sessions. What it tried in vain is not counted.
 pub(crate) struct Stats {
     pub(crate) aborts: Atomic<i32>,
     pub(crate) device_resets: Atomic<i32>,
@@ -25,25 +25,47 @@ pub(crate) struct Stats {
 }
 
 /// The driver.
+#[pin_data]
 pub(crate) struct Driver {
     root: Arc<RootDevice>,
     stats: Arc<Stats>,
     /// Sessions made so far: each gets a TransportID of its own.
     sessions: Atomic<i32>,
+    /// Held while a session's device is named and registered.
+    #[pin]
+    naming: Mutex<()>,
 }
 
 impl Driver {
-    pub(crate) fn new(root: Arc<RootDevice>) -> Result<Self> {
+    pub(crate) fn new(root: Arc<RootDevice>) -> Result<Arc<Self>> {
         let stats = Stats {
             aborts: Atomic::new(0),
             device_resets: Atomic::new(0),
             target_resets: Atomic::new(0),
         };
-        Ok(Self {
-            root,
-            stats: Arc::new(stats, GFP_KERNEL)?,
-            sessions: Atomic::new(0),
-        })
+        let stats = Arc::new(stats, GFP_KERNEL)?;
+        Arc::pin_init(
+            try_pin_init!(Self {
+                root,
+                stats,
+                sessions: Atomic::new(0),
+                naming <- new_mutex!(()),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The device that the host of session `number` hangs from. It is called like the session; where another target's
+    /// session has that name, with the number behind it.
+    fn device(&self, session: &CStr, number: u32) -> Result<VirtualDevice> {
+        let _naming = self.naming.lock();
+        match VirtualDevice::new(&self.root, session) {
+            Err(e) if e == EEXIST => {
+                let name = CString::try_from_fmt(fmt!("{}:{number}", session.to_str()?))?;
+                VirtualDevice::new(&self.root, &name)
+            }
+            device => device,
+        }
     }
 }
 
@@ -86,7 +108,8 @@ impl TargetDriver for Driver {
 
     fn connect(&self, session: &Arc<Session>) -> Result<Arc<dyn SessionOps>> {
         let number = self.sessions.fetch_add(1, Relaxed) as u32;
-        let local = LocalSession::connect(session.clone(), &self.root, self.stats.clone(), number)?;
+        let device = self.device(session.name().as_cstr(), number)?;
+        let local = LocalSession::connect(session.clone(), device, self.stats.clone(), number)?;
         Ok(local)
     }
 }

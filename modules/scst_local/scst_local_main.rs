@@ -30,7 +30,7 @@ impl kernel::Module for ScstLocal {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let core = global::core()?;
         let root = Arc::new(RootDevice::new(driver::NAME, module)?, GFP_KERNEL)?;
-        core.register_driver(Arc::new(Driver::new(root)?, GFP_KERNEL)?)?;
+        core.register_driver(Driver::new(root)?)?;
         // From here on dropping this value undoes everything.
         let this = Self;
         if module_parameters::add_default_tgt.value() {

@@ -10,7 +10,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use scst::device::DEFAULT_TGT_DEV_COMMANDS;
 use scst::execute;
 use scst::kapi::cmnd::Cmnd;
-use scst::kapi::device::{RootDevice, VirtualDevice};
+use scst::kapi::device::VirtualDevice;
 use scst::kapi::global;
 use scst::kapi::host::{Host, HostOps, Recovery};
 use scst::kapi::sysfs::{Attr, Attributes, Dir, Page};
@@ -42,14 +42,13 @@ struct HostParts {
 }
 
 impl LocalSession {
-    /// Makes the session's device and SCSI host.
+    /// Makes the session's SCSI host, below `device`.
     pub(crate) fn connect(
         session: Arc<Session>,
-        root: &RootDevice,
+        device: VirtualDevice,
         stats: Arc<Stats>,
         number: u32,
     ) -> Result<Arc<Self>> {
-        let device = VirtualDevice::new(root, session.name().as_cstr())?;
         let id = transport_id::default_for(number)?;
         let this = Arc::pin_init(
             try_pin_init!(Self {

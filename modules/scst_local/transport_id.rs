@@ -10,7 +10,7 @@ pub(crate) const MAX: usize = 244;
 /// The identity that session number `number` since the module was loaded has unless it is given another: the SAS
 /// format, and an address that no two sessions share.
 pub(crate) fn default_for(number: u32) -> Result<KVec<u8>> {
-    let [_, high, mid, low] = number.to_be_bytes();
+    let [top, high, mid, low] = number.to_be_bytes();
     let mut id = KVec::from_elem(0, 24, GFP_KERNEL)?;
     let address = [
         0x5F,
@@ -18,7 +18,7 @@ pub(crate) fn default_for(number: u32) -> Result<KVec<u8>> {
         0xDE,
         0x40 | low >> 4,
         (low & 0xF) << 4 | 0xF,
-        0xAD,
+        0xAD ^ top,
         0xE0 ^ high,
         0x50 ^ mid,
     ];

@@ -297,22 +297,36 @@ impl Late {
     }
 
     /// Marks the command aborted, and waits up to `timeout_ms` for whoever works on it to let go; `None` waits for
-    /// ever. Returns whether it is free. Sleeps.
-    pub(super) fn abort(&self, timeout_ms: Option<u32>) -> bool {
-        // Nothing to do where it has ended meanwhile, or an earlier attempt has marked it.
-        let _ = self.state().cmpxchg(RUNNING, ABORTING, Full);
+    /// ever. Sleeps.
+    pub(super) fn abort(&self, timeout_ms: Option<u32>) -> Aborted {
+        // An earlier attempt may have marked it.
+        let found = match self.state().cmpxchg(RUNNING, ABORTING, Full) {
+            Ok(_) | Err(ABORTING) => Aborted::Now,
+            Err(_) => Aborted::Before,
+        };
         let mut waited: u32 = 0;
         while self.state().load(Acquire) != IDLE {
             if timeout_ms.is_some_and(|t| waited >= t) {
-                return false;
+                return Aborted::Busy;
             }
             super::msleep(5);
             waited = waited.saturating_add(5);
         }
         // Whoever has just made it idle may still be in `scsi_done`.
         rcu::synchronize_rcu();
-        true
+        found
     }
+}
+
+/// How an attempt to abort a command ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aborted {
+    /// It ended because of that.
+    Now,
+    /// It had ended by itself.
+    Before,
+    /// It has not ended.
+    Busy,
 }
 
 /// Whether somebody here still works on a command that the midlayer has started.

@@ -83,4 +83,12 @@ H(void, put_cred, (const struct cred *cred), put_cred(cred));
 H(void, file_close, (struct file *file), get_file(file); filp_close(file, NULL); __fput_sync(file));
 H(void, bdev_file_close, (struct file *file), get_file(file); bdev_fput(file); __fput_sync(file));
 
+/* Waits until nobody scans or removes devices of the host any more. */
+void scst_helper_host_settle(struct Scsi_Host *host)
+{
+	mutex_lock(&host->scan_mutex);
+	mutex_unlock(&host->scan_mutex);
+}
+EXPORT_SYMBOL_GPL(scst_helper_host_settle);
+
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));

@@ -47,6 +47,7 @@ struct page *scst_helper_sg_page(struct scatterlist *sg);
 int scst_helper_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void scst_helper_sysfs_attr_init(struct attribute *attr);
 bool scst_helper_host_hold(struct Scsi_Host *host);
+void scst_helper_host_settle(struct Scsi_Host *host);
 void scst_helper_host_let_go(struct Scsi_Host *host);
 struct fs_struct *scst_helper_fs_copy(void);
 void scst_helper_fs_free(struct fs_struct *fs);

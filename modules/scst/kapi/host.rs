@@ -20,7 +20,8 @@ use kernel::str::{as_char_ptr_in_const_context, CStr};
 use kernel::sync::{rcu, Arc};
 
 use super::bindings::{self, scsi_cmnd, scsi_device, Scsi_Host};
-use super::cmnd::{self, Cmnd, Late};
+use super::cmnd::{self, Aborted, Cmnd, Late};
+use super::sdev::{Identity, Sdev};
 
 /// Milliseconds that the abort of one command waits: aborts come one after another, and a reset waits for all at once.
 const EH_ABORT_MS: u32 = 500;
@@ -28,7 +29,8 @@ const EH_ABORT_MS: u32 = 500;
 /// Milliseconds that one step of error handling waits for a command before the next, stronger step is tried.
 const EH_STEP_MS: u32 = 10_000;
 
-/// Commands that one hardware queue of a host takes at once, over all LUNs; a host has one queue for each CPU.
+/// Commands that a host takes at once, over all LUNs and CPUs. Memory for all of them exists as long as the host, about a
+/// kilobyte and a half each, so this is what a session costs.
 pub const CAN_QUEUE: u32 = 512;
 
 /// LUNs are numbered below this.
@@ -40,7 +42,7 @@ const SKIP_SETTLE_DELAY: u8 = 1 << 5;
 /// In the second: commands run in the submitter's context, where a backing store may have to wait for a free request.
 const QUEUECOMMAND_MAY_BLOCK: u8 = 1 << 0;
 
-/// What a reset reached.
+/// What error handling reached. What it tried in vain, or found nothing left to do for, is not reported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
     /// One command was aborted.
@@ -108,8 +110,14 @@ impl<T: HostOps> Host<T> {
             (*raw).set_no_scsi2_lun_in_cdb(1);
             (*raw).max_cmd_len = 32;
             (*raw).nr_hw_queues = kernel::cpu::nr_cpu_ids();
+            // All of them share `CAN_QUEUE` commands, or a session would cost that many for each CPU.
+            (*raw).set_host_tagset(1);
             bindings::scst_helper_add_host(raw, super::device::raw(parent))
         };
+        // A scheduler keeps requests of its own for each disk, and has nothing to put in order before a queue that the
+        // backing store's disk has again. Nothing is scanned yet, so no disk has read the flags.
+        // SAFETY: The host is ours, and nobody changes its flags but us.
+        unsafe { (*shost.as_ptr()).tag_set.flags |= c::BLK_MQ_F_NO_SCHED_BY_DEFAULT };
         if ret != 0 {
             // SAFETY: The host was not added, so nobody uses the pointer; our reference goes.
             unsafe {
@@ -153,25 +161,28 @@ impl<T: HostOps> Host<T> {
 
     /// Removes the SCSI device of `lun`, flushing its caches first. Sleeps; sends commands.
     pub fn remove_lun(&self, lun: u32) {
-        if let Some(sdev) = self.lookup(lun) {
-            // SAFETY: The lookup gave us a reference.
-            unsafe { bindings::scsi_remove_device(sdev.0.as_ptr()) };
+        match self.sdev(lun) {
+            Some(sdev) => sdev.remove(),
+            // A device that somebody else is removing is not found, but still flushes.
+            // SAFETY: By the type's invariant.
+            None => unsafe { bindings::scst_helper_host_settle(self.shost.as_ptr()) },
         }
     }
 
-    /// Has the SCSI device of `lun` read its capacity and its identity again. Sleeps; sends commands.
+    /// Has the SCSI device of `lun` read its identity and its capacity again; one of another type takes its place where
+    /// the type has changed. Sleeps; sends commands.
     pub fn rescan_lun(&self, lun: u32) {
-        if let Some(sdev) = self.lookup(lun) {
-            // SAFETY: The lookup gave us a reference.
-            unsafe { bindings::scsi_rescan_device(sdev.0.as_ptr()) };
+        let Some(sdev) = self.sdev(lun) else { return };
+        if sdev.identify() == Identity::OtherType {
+            sdev.remove();
+            return self.scan_lun(lun);
         }
+        sdev.rescan();
     }
 
-    fn lookup(&self, lun: u32) -> Option<SdevRef> {
+    fn sdev(&self, lun: u32) -> Option<Sdev> {
         // SAFETY: By the type's invariant.
-        let sdev =
-            unsafe { bindings::scsi_device_lookup(self.shost.as_ptr(), 0, 0, u64::from(lun)) };
-        NonNull::new(sdev).map(SdevRef)
+        unsafe { Sdev::lookup(self.shost.as_ptr(), lun) }
     }
 }
 
@@ -185,16 +196,6 @@ impl<T: HostOps> Drop for Host<T> {
             drop(Arc::from_raw(*ops_slot::<T>(shost)));
             bindings::scsi_host_put(shost);
         }
-    }
-}
-
-/// A reference to a SCSI device.
-struct SdevRef(NonNull<scsi_device>);
-
-impl Drop for SdevRef {
-    fn drop(&mut self) {
-        // SAFETY: The reference is ours.
-        unsafe { bindings::scsi_device_put(self.0.as_ptr()) };
     }
 }
 
@@ -289,12 +290,12 @@ impl<T: HostOps> Template<T> {
             return FAILED;
         };
         // SAFETY: By this function's contract.
-        let free = unsafe { Late::new(ptr) }.abort(Some(EH_ABORT_MS));
-        if free {
+        let aborted = unsafe { Late::new(ptr) }.abort(Some(EH_ABORT_MS));
+        if aborted == Aborted::Now {
             // SAFETY: The host is ours.
             unsafe { ops::<T>(host_of(cmd)) }.recovered(Recovery::Abort);
         }
-        verdict(free)
+        verdict(aborted != Aborted::Busy)
     }
 
     /// # Safety

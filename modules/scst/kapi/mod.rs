@@ -10,7 +10,7 @@
 //! | `caller` | the process that asked for something, for another thread to act as |
 //! | `done` | waiting, but not for ever |
 //! | `global` | the one pointer to the core that other modules reach it by |
-//! | `host`, `device` | a SCSI host, its parent device and its devices |
+//! | `host`, `device`, `sdev` | a SCSI host, its parent device and its devices |
 //! | `cmnd` | one command of the SCSI midlayer, owned until it is given back |
 //! | `segments` | the pages of a command's data |
 //! | `workq`, `noio` | running a command where it may sleep, without recursing into I/O |
@@ -31,6 +31,7 @@ pub mod global;
 pub mod host;
 pub mod livemap;
 pub mod noio;
+mod sdev;
 pub mod segments;
 pub mod sysfs;
 pub mod workq;

@@ -392,7 +392,8 @@ pub(crate) struct Test {
 }
 
 const TEST_HELP: &str = "\
-Names are GROUP/TEST: host/CRATE/TEST, check/WHAT, build/BOARD-FLAVOUR, scenario/NAME@BOARD-FLAVOUR.
+Names are GROUP/TEST: host/CRATE/TEST, check/WHAT, build/BOARD-FLAVOUR, scenario/NAME@BOARD-FLAVOUR,
+golden/TRANSCRIPT.
 
 Verdicts of a scenario:
   pass     every step did what it had to, and the console shows nothing that a kernel prints when it is unwell

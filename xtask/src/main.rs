@@ -9,6 +9,7 @@ mod ctx;
 mod debian;
 mod enter;
 mod files;
+mod golden;
 mod guest;
 mod host;
 mod kconfig;

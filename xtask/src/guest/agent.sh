@@ -54,6 +54,10 @@ packages() {
 		if [ -L "$below" ] || [ ! -d "$below" ] || [ -L "$directory" ]; then
 			continue
 		fi
+		# What is mounted there already is no file system of files; a package can have an empty directory of that name.
+		case $directory in
+		/proc | /sys | /dev | /run | /tmp) continue ;;
+		esac
 		mkdir -p "$directory" "/run/xtask$directory/upper" "/run/xtask$directory/work"
 		layers=$directory:$below
 		[ "$directory" = /usr ] && layers=$below:$directory

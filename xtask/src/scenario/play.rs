@@ -24,7 +24,7 @@ use crate::vm::machine::{Accel, Disk};
 use crate::vm::running::Vm;
 
 /// What a scenario is played on.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Stage<'a> {
     /// The board.
     pub(crate) board: &'a Board,

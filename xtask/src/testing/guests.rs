@@ -10,6 +10,7 @@ use super::report::{Failure, Outcome, Report};
 use crate::board::{Board, Boards};
 use crate::cli::{Flavor, ImageType};
 use crate::ctx::Ctx;
+use crate::golden;
 use crate::pipeline::{self, Built};
 use crate::scenario::file::Scenario;
 use crate::scenario::play::{Play, Stage};
@@ -80,12 +81,28 @@ pub(crate) struct Ready {
     accel: Accel,
 }
 
-/// Builds each board of `cases` once. A build that fails is one test that fails.
-pub(crate) fn builds(ctx: &Ctx, cases: &[&Case], accel: Wanted, report: &Report) -> Vec<Ready> {
+impl Ready {
+    fn stage(&self, neighbours: usize) -> Stage<'_> {
+        let Self { board, flavor, built, accel } = self;
+        Stage { board, flavor: *flavor, built, accel: *accel, neighbours }
+    }
+}
+
+/// Builds each board of `cases`, and that of `more`, once. A build that fails is one test that fails.
+pub(crate) fn builds(
+    ctx: &Ctx,
+    cases: &[&Case],
+    more: Option<(&str, Flavor)>,
+    accel: Wanted,
+    report: &Report,
+) -> Vec<Ready> {
     let mut wanted: BTreeMap<(&str, &str), (Flavor, Vec<ImageType>)> = BTreeMap::new();
     for case in cases {
         let board = wanted.entry((&case.board, case.flavor.name())).or_insert((case.flavor, Vec::new()));
         board.1.extend(case.scenario.image_types());
+    }
+    for (board, flavor) in more {
+        wanted.entry((board, flavor.name())).or_insert_with(|| (flavor, Vec::new()));
     }
     let build = |((board, _), (flavor, mut types)): (_, (Flavor, Vec<ImageType>))| {
         types.sort_by_key(|kind| kind.name());
@@ -95,11 +112,19 @@ pub(crate) fn builds(ctx: &Ctx, cases: &[&Case], accel: Wanted, report: &Report)
     wanted.into_iter().filter_map(build).collect()
 }
 
-/// Plays `cases` on what was built for them.
-pub(crate) fn play_all(ctx: &Ctx, cases: &[&Case], ready: &[Ready], report: &Report) {
-    let at_once = GUESTS.min(ctx.jobs).min(cases.len());
-    let tests: Vec<_> = cases.iter().map(|case| test(ctx, case, ready, at_once)).collect();
+/// Plays `cases` on what was built for them, and then runs `more`, which boot guests too.
+pub(crate) fn play_all(ctx: &Ctx, cases: &[&Case], ready: &[Ready], more: Vec<Test<'_>>, report: &Report) {
+    let at_once = GUESTS.min(ctx.jobs).min(cases.len() + more.len());
+    let mut tests: Vec<_> = cases.iter().map(|case| test(ctx, case, ready, at_once)).collect();
+    tests.extend(more);
     queue::run(&tests, at_once, report);
+}
+
+/// What golden transcripts are replayed on, if it was built.
+pub(crate) fn golden_stage<'a>(ctx: &Ctx, ready: &'a [Ready], flavor: Flavor) -> Option<Stage<'a>> {
+    let neighbours = GUESTS.min(ctx.jobs) - 1;
+    let found = ready.iter().find(|r| r.board.name() == board_name(golden::BOARD) && r.flavor == flavor)?;
+    Some(found.stage(neighbours))
 }
 
 fn build(
@@ -136,16 +161,7 @@ fn test<'a>(ctx: &'a Ctx, case: &'a Case, ready: &'a [Ready], at_once: usize) ->
     let found = ready.iter().find(|r| r.board.name() == board_name(&case.board) && r.flavor == case.flavor);
     let work = move || match found {
         None => Err(Failure { verdict: "missing", details: "there is no image: its build failed".into() }),
-        Some(ready) => {
-            let stage = Stage {
-                board: &ready.board,
-                flavor: ready.flavor,
-                built: &ready.built,
-                accel: ready.accel,
-                neighbours: at_once - 1,
-            };
-            play(ctx, &case.scenario, &stage)
-        }
+        Some(ready) => play(ctx, &case.scenario, &ready.stage(at_once - 1)),
     };
     Test { name: case.name(), work: Box::new(work) }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What came of the tests: a line each as they end, a summary, and a file for programs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::files;
+use crate::golden::Tally;
 
 /// Why a test did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +54,25 @@ pub(crate) struct Report {
     outcomes: Mutex<Vec<Outcome>>,
     on_failure: OnFailure,
     stopped: AtomicBool,
+    golden: Mutex<BTreeMap<String, Golden>>,
+}
+
+/// What came of one golden transcript.
+#[derive(Debug, Clone, Serialize)]
+struct Golden {
+    #[serde(flatten)]
+    tally: Tally,
+    /// What it waits for, if it is not expected to agree yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Results<'a> {
     passed: usize,
     failed: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    golden: &'a BTreeMap<String, Golden>,
     tests: Vec<TestResult<'a>>,
 }
 
@@ -73,7 +88,12 @@ struct TestResult<'a> {
 impl Report {
     /// A report without outcomes.
     pub(crate) fn new(on_failure: OnFailure) -> Self {
-        Self { outcomes: Mutex::new(Vec::new()), on_failure, stopped: AtomicBool::new(false) }
+        Self {
+            outcomes: Mutex::default(),
+            on_failure,
+            stopped: AtomicBool::new(false),
+            golden: Mutex::default(),
+        }
     }
 
     /// Takes and prints the outcome of one test.
@@ -90,6 +110,12 @@ impl Report {
             }
         }
         all.push(outcome);
+    }
+
+    /// Takes the counts of a golden transcript's lines, and what it waits for.
+    pub(crate) fn tally(&self, name: &str, tally: Tally, pending: Option<&str>) {
+        let row = Golden { tally, pending: pending.map(str::to_owned) };
+        self.golden.lock().expect("no holder panics").insert(name.to_owned(), row);
     }
 
     /// Whether no further test is to be started.
@@ -109,6 +135,7 @@ impl Report {
                 println!("  {:<8}{}", failure.verdict, outcome.name);
             }
         }
+        print!("{}", table(&self.golden.lock().expect("no holder panics")));
         println!("\n{}", summary(&all, time));
         println!("{passed} passed, {failed} failed");
         failed == 0 && passed > 0
@@ -119,7 +146,9 @@ impl Report {
         let all = self.outcomes.lock().expect("no holder panics");
         let (passed, failed) = count(&all);
         let tests = all.iter().map(result).collect();
-        let text = serde_json::to_string_pretty(&Results { passed, failed, tests }).expect("plain data");
+        let golden = &*self.golden.lock().expect("no holder panics");
+        let results = Results { passed, failed, golden, tests };
+        let text = serde_json::to_string_pretty(&results).expect("plain data");
         files::write(path, text + "\n")
     }
 }
@@ -139,9 +168,23 @@ fn count(all: &[Outcome]) -> (usize, usize) {
     (all.len() - failed, failed)
 }
 
+/// The golden transcripts, a line each; nothing if there are none.
+fn table(golden: &BTreeMap<String, Golden>) -> String {
+    if golden.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{:<36}{:>8}{:>9}{:>9}\n", "golden transcript", "equal", "allowed", "missing");
+    for (name, Golden { tally, pending }) in golden {
+        let name = name.rsplit('/').next().unwrap_or(name);
+        let waits = pending.as_ref().map(|what| format!("  pending: {what}")).unwrap_or_default();
+        text += &format!("{name:<36}{:>8}{:>9}{:>9}{waits}\n", tally.equal, tally.allowed, tally.missing);
+    }
+    text
+}
+
 /// Tests and their added times by kind, and the time on the wall.
 fn summary(all: &[Outcome], time: Duration) -> String {
-    let kinds = ["host", "check", "build", "scenario"].into_iter().filter_map(|kind| {
+    let kinds = ["host", "check", "build", "scenario", "golden"].into_iter().filter_map(|kind| {
         let of_kind: Vec<_> = all.iter().filter(|o| o.name.split('/').next() == Some(kind)).collect();
         let seconds: f64 = of_kind.iter().map(|outcome| outcome.time.as_secs_f64()).sum();
         (!of_kind.is_empty()).then(|| format!("{} {kind} tests took {seconds:.1} s", of_kind.len()))
@@ -173,6 +216,21 @@ mod tests {
             assert_eq!(report.stopped(), stopped);
             assert!(!report.finish(Duration::ZERO));
         }
+    }
+
+    #[test]
+    fn golden_transcripts_are_a_table_and_in_the_file_for_programs() {
+        assert_eq!(table(&BTreeMap::new()), "");
+        let report = Report::new(OnFailure::GoOn);
+        report.tally("golden/a", Tally { equal: 7, allowed: 2, missing: 1 }, Some("attributes"));
+        assert!(table(&report.golden.lock().unwrap())
+            .ends_with("       7        2        1  pending: attributes\n"));
+        let dir = tempfile::tempdir().unwrap();
+        report.write_json(&dir.path().join("r.json")).unwrap();
+        let text = std::fs::read_to_string(dir.path().join("r.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["golden"]["golden/a"]["allowed"], 2);
+        assert_eq!(json["golden"]["golden/a"]["pending"], "attributes");
     }
 
     #[test]

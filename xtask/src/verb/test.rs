@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::cli::{Flavor, Test};
 use crate::ctx::Ctx;
+use crate::golden::{self, Golden};
 use crate::testing::guests::{self, Case};
 use crate::testing::queue;
 use crate::testing::report::{OnFailure, Report};
@@ -19,7 +20,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let start = Instant::now();
     // A filter that can only mean a scenario or a build spares the compilation of the host's tests.
     let wants = |group: &str| match args.filter.as_deref().and_then(|filter| filter.split_once('/')) {
-        Some((word @ ("host" | "check" | "scenario"), _)) => word == group,
+        Some((word @ ("host" | "check" | "scenario" | "golden"), _)) => word == group,
         _ => true,
     };
     let selected = |name: &str| args.filter.as_deref().is_none_or(|filter| name.contains(filter));
@@ -36,6 +37,11 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let flavor = args.flavor.unwrap_or(Flavor::Release);
     let cases = guests::cases(&ctx.root.join(SCENARIOS), args.board.as_deref(), flavor)?;
     let cases: Vec<&Case> = cases.iter().filter(|case| wants("scenario") && selected(&case.name())).collect();
+    let golden = Golden::read(ctx)?;
+    let on_golden =
+        args.board.as_deref().is_none_or(|board| golden::BOARD.ends_with(&format!("/{board}.toml")));
+    let replays = |name: &str| on_golden && wants("golden") && selected(name);
+    let names: Vec<String> = golden.names().into_iter().filter(|name| replays(name)).collect();
     if args.list {
         for test in on_this_machine.iter().chain(&sources) {
             println!("{}", test.name);
@@ -43,16 +49,26 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
         for case in cases {
             println!("{:<60} {}", case.name(), case.title());
         }
+        for name in names {
+            println!("{name}");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let stop = args.filter.is_some() && !args.keep_going;
     let report = Report::new(if stop { OnFailure::Stop } else { OnFailure::GoOn });
     queue::run(&on_this_machine, ctx.jobs, &report);
     // Before the checks, which would otherwise build the same kernel in their own time.
-    let ready = guests::builds(ctx, &cases, args.accel, &report);
+    let ready = guests::builds(
+        ctx,
+        &cases,
+        (!names.is_empty()).then_some((golden::BOARD, flavor)),
+        args.accel,
+        &report,
+    );
     // Compilers use the whole machine themselves.
     queue::run(&sources, 1, &report);
-    guests::play_all(ctx, &cases, &ready, &report);
+    let stage = guests::golden_stage(ctx, &ready, flavor);
+    guests::play_all(ctx, &cases, &ready, golden.tests(ctx, stage, &report, &replays), &report);
     if let Some(path) = &args.json {
         report.write_json(path)?;
     }

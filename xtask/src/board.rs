@@ -7,9 +7,43 @@ use std::path::{Path, PathBuf};
 use board_profile::{Loader, Source};
 use miette::IntoDiagnostic as _;
 
-pub(crate) use board_profile::Board;
-
 use crate::ctx::Ctx;
+
+/// A checked board, and where the files that it names stand.
+#[derive(Debug)]
+pub(crate) struct Board {
+    profile: board_profile::Board,
+    /// The profile's own folder, then the one of what it may inherit.
+    folders: [PathBuf; 2],
+    root: PathBuf,
+}
+
+impl std::ops::Deref for Board {
+    type Target = board_profile::Board;
+
+    fn deref(&self) -> &board_profile::Board {
+        &self.profile
+    }
+}
+
+impl Board {
+    /// The file or folder that the profile, or one that it inherits, calls `relative`.
+    pub(crate) fn own(&self, relative: &str) -> Own {
+        let [mine, shared] = self.folders.each_ref().map(|folder| folder.join(relative));
+        let path = if !mine.exists() && shared.exists() { shared } else { mine };
+        let name = path.strip_prefix(&self.root).unwrap_or(&path).display().to_string();
+        Own { name, path }
+    }
+}
+
+/// A file or folder that a profile names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// What messages call it: its path, from the repository's root if it is below.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+}
 
 /// The profiles of the repository, and where else a name may lead.
 #[derive(Debug)]
@@ -24,14 +58,18 @@ impl Boards {
         Self { folder: Self::folder(ctx), shown_below: ctx.root.clone() }
     }
 
-    /// The folder with the profiles, which their relative paths start from.
+    /// The folder with the repository's profiles.
     pub(crate) fn folder(ctx: &Ctx) -> PathBuf {
         ctx.root.join("board")
     }
 
     /// Loads the board called `name`, or the one in the file `name` if that is a path.
     pub(crate) fn load(&self, name: &str) -> miette::Result<Board> {
-        Ok(board_profile::load(name, self)?)
+        let profile = board_profile::load(name, self)?;
+        let path = self.path(name);
+        let own = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let own = own.canonicalize().into_diagnostic()?;
+        Ok(Board { profile, folders: [own, self.folder.clone()], root: self.shown_below.clone() })
     }
 
     /// The name of every profile that is a board of its own, rather than something to inherit.
@@ -74,5 +112,25 @@ impl Loader for Boards {
             profiles.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
         names.sort();
         names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_board_stand_beside_its_profile_and_those_of_its_parent_beside_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let profile = "schema = 1\n[board]\nname = \"x\"\narch = \"x86_64\"\n\
+                       [drivers]\nload = [\"virtio_pci\", \"virtio_blk\"]\n";
+        for (path, text) in [("else/x.toml", profile), ("else/a", ""), ("board/a", ""), ("board/b", "")] {
+            crate::files::write(&root.join(path), text).unwrap();
+        }
+        let boards = Boards { folder: root.join("board"), shown_below: root.clone() };
+        let board = boards.load(root.join("else/x.toml").to_str().unwrap()).unwrap();
+        let name = |relative: &str| board.own(relative).name;
+        assert_eq!([name("a"), name("b"), name("c")], ["else/a", "board/b", "else/c"]);
     }
 }

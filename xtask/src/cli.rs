@@ -151,6 +151,8 @@ pub(crate) enum StageName {
     Tools,
     /// The kernel's sources.
     Source,
+    /// The kernel's configuration alone, with every requested option proved; the kernel's stage makes its own.
+    Config,
     /// The kernel.
     Kernel,
     /// The in-kernel Rust.
@@ -171,6 +173,7 @@ impl StageName {
         match self {
             Self::Tools => "tools",
             Self::Source => "source",
+            Self::Config => "config",
             Self::Kernel => "kernel",
             Self::Modules => "modules",
             Self::Program => "program",

@@ -53,7 +53,12 @@ pub(crate) fn build_until(
     if last == StageName::Source {
         return Ok(None);
     }
-    let kernel = kernel::build(ctx, &sources, &tools, &source, &kernel::Request::of(board, flavor))?;
+    let request = kernel::Request::of(board, flavor);
+    if last == StageName::Config {
+        kernel::prove_config(ctx, &sources, &tools, &source, &request)?;
+        return Ok(None);
+    }
+    let kernel = kernel::build(ctx, &sources, &tools, &source, &request)?;
     if last == StageName::Kernel {
         return Ok(None);
     }

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use board_profile::Board;
 use miette::Context as _;
 use regex::Regex;
 
 use super::file::{Found, Scenario};
 use super::verdict::Verdict;
+use crate::board::Board;
 use crate::cli::{Flavor, ImageType};
 use crate::ctx::Ctx;
 use crate::files;

@@ -10,7 +10,7 @@ use board_profile::Arch;
 use super::incremental;
 use super::source::{self, Source};
 use super::tools::ToolsTree;
-use crate::board::{Board, Boards};
+use crate::board::{Board, Own};
 use crate::cli::Flavor;
 use crate::ctx::Ctx;
 use crate::enter::TreeCommand;
@@ -36,6 +36,9 @@ const COMPILERS: [&str; 13] = [
     "zstd",
     "libc6-dev",
 ];
+
+/// The folder of proved configurations, and the name of the stage that proves one.
+const CONFIG: &str = "config";
 
 /// A built kernel.
 #[derive(Debug)]
@@ -154,14 +157,14 @@ pub(crate) struct Request {
     pub(crate) arch: Arch,
     /// Which of the two builds.
     pub(crate) flavor: Flavor,
-    /// Fragments of the board's own, relative to `board/`.
-    pub(crate) fragments: Vec<String>,
+    /// Fragments of the board's own.
+    pub(crate) fragments: Vec<Own>,
 }
 
 impl Request {
     /// What `board` asks for.
     pub(crate) fn of(board: &Board, flavor: Flavor) -> Self {
-        let fragments = board.kernel().fragments.iter().map(|path| path.as_str().to_owned()).collect();
+        let fragments = board.kernel().fragments.iter().map(|path| board.own(path.as_str())).collect();
         Self { arch: board.arch(), flavor, fragments }
     }
 }
@@ -174,15 +177,9 @@ pub(crate) fn fragments(ctx: &Ctx, request: &Request) -> miette::Result<Vec<Frag
     if request.flavor == Flavor::Debug {
         names.push("debug".into());
     }
-    let shared = names.iter().map(|name| format!("kernel-config/fragments/{name}.config")).map(|name| {
-        let path = ctx.root.join(&name);
-        (name, path)
-    });
-    let own = request.fragments.iter().map(|fragment| {
-        let path = Boards::folder(ctx).join(fragment);
-        (format!("board/{fragment}"), path)
-    });
-    shared.chain(own).map(|(name, path)| Fragment::read(&name, &path)).collect()
+    let shared = names.iter().map(|name| format!("kernel-config/fragments/{name}.config"));
+    let shared = shared.map(|name| Fragment::read(&name, &ctx.root.join(&name)));
+    shared.chain(request.fragments.iter().map(|own| Fragment::read(&own.name, &own.path))).collect()
 }
 
 /// Configures and compiles the kernel that `request` asks for.
@@ -199,15 +196,8 @@ pub(crate) fn build(
     let maker = maker(ctx, sources, tools, source, &incremental::build_dir(&dir))?;
     // Modules are compiled with the cache too, also where the kernel itself is up to date.
     files::make_dir(&maker.ccache)?;
-    let mut inputs = Inputs::new();
-    for fragment in &fragments {
-        inputs.text(fragment.name(), fragment.text());
-    }
-    inputs.value("kernel sources", source.version());
+    let mut inputs = inputs(sources, tools, source, &fragments);
     inputs.value("source_date_epoch", sources.source_date_epoch.to_string());
-    tools.versions(&mut inputs, &COMPILERS);
-    let llvm = sources.kernel.llvm_packages();
-    tools.versions(&mut inputs, &llvm.each_ref().map(String::as_str));
     let stamp = StampFile::new(dir.join("stamp.json"), &dir);
     let stamp = step::stage(ctx, "kernel", &stamp, &inputs, |step| {
         incremental::make(&dir, source.version(), |_| {
@@ -219,6 +209,44 @@ pub(crate) fn build(
     let release = files::read(&dir.join("out/release"))?.trim().to_owned();
     let source_version = source.version().to_owned();
     Ok(Kernel { source: maker.source.clone(), dir, source_version, release, flavor, stamp, maker })
+}
+
+/// What a configuration is made of; compilers count too, because what they can do decides about options.
+fn inputs(sources: &Sources, tools: &ToolsTree, source: &Source, fragments: &[Fragment]) -> Inputs {
+    let mut inputs = Inputs::new();
+    for fragment in fragments {
+        inputs.text(fragment.name(), fragment.text());
+    }
+    inputs.value("kernel sources", source.version());
+    tools.versions(&mut inputs, &COMPILERS);
+    let llvm = sources.kernel.llvm_packages();
+    tools.versions(&mut inputs, &llvm.each_ref().map(String::as_str));
+    inputs
+}
+
+/// Makes the configuration that `request` asks for, proves it, and compiles nothing. A kernel that is built makes its
+/// own: this is for those who want to know without waiting for one.
+pub(crate) fn prove_config(
+    ctx: &Ctx,
+    sources: &Sources,
+    tools: &ToolsTree,
+    source: &Source,
+    request: &Request,
+) -> miette::Result<()> {
+    let fragments = fragments(ctx, request)?;
+    let dir = ctx.target.join(CONFIG).join(folder(request, &fragments));
+    let build = incremental::build_dir(&dir);
+    let stamp = StampFile::new(dir.join("stamp.json"), &dir);
+    let inputs = inputs(sources, tools, source, &fragments);
+    step::stage(ctx, CONFIG, &stamp, &inputs, |step| {
+        files::fresh_dir(&build)?;
+        files::make_dir(&ctx.ccache())?;
+        configure(step, tools, &maker(ctx, sources, tools, source, &build)?, &fragments)?;
+        files::copy(&build.join(".config"), &dir.join("config"))?;
+        files::remove(&build)?;
+        Ok(vec!["config".into()])
+    })
+    .map(drop)
 }
 
 /// A configured kernel that nothing was compiled of: what `menuconfig` works on.
@@ -279,8 +307,8 @@ fn maker(
 /// Boards that add nothing share one folder; a board with fragments has one named after their content.
 fn folder(request: &Request, fragments: &[Fragment]) -> String {
     let shared = format!("{}-{}", request.arch, request.flavor.name());
-    let own: String =
-        fragments.iter().filter(|f| f.name().starts_with("board/")).map(Fragment::text).collect();
+    let shared_count = fragments.len() - request.fragments.len();
+    let own: String = fragments.iter().skip(shared_count).map(Fragment::text).collect();
     match own.is_empty() {
         true => shared,
         false => format!("{shared}-{}", &files::digest(own)[..8]),

@@ -17,7 +17,7 @@ use super::modules::Modules;
 use super::packages::Unpacked;
 use super::program::Program;
 use super::tools::ToolsTree;
-use crate::board::{Board, Boards};
+use crate::board::{Board, Own};
 use crate::ctx::Ctx;
 use crate::files;
 use crate::layout::Layout;
@@ -117,7 +117,7 @@ pub(crate) fn build(
     inputs.value("packages", parts.packages.stamp().digest());
     tools.versions(&mut inputs, &["busybox-static", "kmod", "zstd"]);
     inputs.tree("overlay/rootfs", &overlay, |_| true)?;
-    for (name, path) in board_overlays(ctx, board) {
+    for Own { name, path } in board_overlays(board) {
         inputs.tree(&name, &path, |_| true)?;
     }
     inputs.text("the board's profile", board.flat());
@@ -137,10 +137,9 @@ pub(crate) fn build(
     Ok(Rootfs { dir, files, stamp })
 }
 
-/// The board's own overlays: the name that messages use, and the folder.
-fn board_overlays(ctx: &Ctx, board: &Board) -> Vec<(String, PathBuf)> {
-    let named = |path: &str| (format!("board/{path}"), Boards::folder(ctx).join(path));
-    board.rootfs().overlay.iter().map(|path| named(path.as_str())).collect()
+/// The board's own overlays.
+fn board_overlays(board: &Board) -> impl Iterator<Item = Own> + use<'_> {
+    board.rootfs().overlay.iter().map(|path| board.own(path.as_str()))
 }
 
 fn lay_out(
@@ -162,7 +161,7 @@ fn lay_out(
     layout.file("usr/sbin/appliance", parts.program.path(), "overlay/appliance")?;
     layout.overlay(&ctx.root.join("overlay/rootfs"), "overlay/rootfs")?;
     layout.unpacked(parts.packages.dir(), "the board's [rootfs] packages")?;
-    for (name, path) in board_overlays(ctx, board) {
+    for Own { name, path } in board_overlays(board) {
         layout.overlay(&path, &name)?;
     }
     drivers::lay_out(&mut layout, tools, parts, board, step)?;

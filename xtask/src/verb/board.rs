@@ -21,7 +21,7 @@ pub(crate) fn run(ctx: &Ctx, verb: &BoardVerb) -> miette::Result<ExitCode> {
         BoardVerb::Check { boards: names, json } => check(&boards, names, *json),
         BoardVerb::Show { board, json } => {
             let board = boards.load(board)?;
-            print(*json, &board, || board.flat())
+            print(*json, &*board, || board.flat())
         }
         BoardVerb::Plan { board, json } => {
             let plan = boards.load(board)?.plan();
@@ -124,7 +124,8 @@ fn check(boards: &Boards, names: &[String], json: Json) -> miette::Result<ExitCo
 }
 
 fn diff(boards: &Boards, left: &str, right: &str, json: Json) -> miette::Result<ExitCode> {
-    let changes = board_profile::diff(&boards.load(left)?, &boards.load(right)?);
+    let (left, right) = (boards.load(left)?, boards.load(right)?);
+    let changes = board_profile::diff(&left, &right);
     print(json, &changes, || {
         let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".to_owned());
         changes

@@ -16,7 +16,8 @@ const ACCELERATOR: &str = "accel.json";
 const OTHERS: [&str; 3] = ["logs", "vm", "scenarios"];
 
 /// The folders of build outputs below `target/`, by stage.
-const FOLDERS: [(StageName, &str); 6] = [
+const FOLDERS: [(StageName, &str); 7] = [
+    (StageName::Config, "config"),
     (StageName::Kernel, "kernel"),
     (StageName::Modules, "modules"),
     (StageName::Program, "program"),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use miette::IntoDiagnostic as _;
 
-use crate::board::Boards;
+use crate::board::{Boards, Own};
 use crate::cli::Menuconfig;
 use crate::ctx::Ctx;
 use crate::files;
@@ -30,10 +30,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Menuconfig) -> miette::Result<ExitCode> {
     let fragment = format!("{}.config", args.save);
     let path = Boards::folder(ctx).join(&fragment);
     let mut request = Request::of(&board, args.board.flavor);
-    let named = request.fragments.contains(&fragment);
+    let named = request.fragments.iter().any(|own| own.path == path);
     // What an earlier run saved is in front of the user again, so that it can be taken back.
     if path.exists() && !named {
-        request.fragments.push(fragment.clone());
+        request.fragments.push(Own { name: format!("board/{fragment}"), path: path.clone() });
     }
     let editor = kernel::Editor::open(ctx, &sources, &tools, &source, &request, &step)?;
     drop(step);

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use board_profile::Board;
 use miette::{miette, Context as _, IntoDiagnostic as _};
 
-use crate::board::Boards;
+use crate::board::{Board, Boards};
 use crate::cli::Run;
 use crate::ctx::Ctx;
 use crate::guest::agent::{End, Limits, Stream};

@@ -101,7 +101,7 @@ pub(crate) fn builds(
         let board = wanted.entry((&case.board, case.flavor.name())).or_insert((case.flavor, Vec::new()));
         board.1.extend(case.scenario.image_types());
     }
-    for (board, flavor) in more {
+    if let Some((board, flavor)) = more {
         wanted.entry((board, flavor.name())).or_insert_with(|| (flavor, Vec::new()));
     }
     let build = |((board, _), (flavor, mut types)): (_, (Flavor, Vec<ImageType>))| {

@@ -33,6 +33,7 @@ struct Scst;
 
 impl kernel::Module for Scst {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        kapi::params::settle();
         kapi::global::install()?;
         Ok(Self)
     }

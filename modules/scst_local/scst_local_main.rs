@@ -12,6 +12,7 @@ use kernel::sync::Arc;
 
 use scst::kapi::device::{self, RootDevice};
 use scst::kapi::global;
+use scst::kapi::params;
 
 mod driver;
 mod session;
@@ -33,7 +34,7 @@ impl kernel::Module for ScstLocal {
         core.register_driver(Driver::new(root)?)?;
         // From here on dropping this value undoes everything.
         let this = Self;
-        if module_parameters::add_default_tgt.value() {
+        if params::bool_param(module, c"add_default_tgt").unwrap_or(true) {
             core.add_target(driver::NAME, DEFAULT_TARGET)?;
             core.add_session(driver::NAME, DEFAULT_TARGET, DEFAULT_SESSION)?;
         }
@@ -57,10 +58,4 @@ module! {
     authors: ["scst-appliance"],
     description: "SCSI target driver for the local machine",
     license: "GPL",
-    params: {
-        add_default_tgt: bool {
-            default: true,
-            description: "Make target scst_local_tgt with session scst_local_host when the module is loaded",
-        },
-    },
 }

@@ -26,6 +26,7 @@ use kernel::sync::Arc;
 
 use scst::core::Core;
 use scst::kapi::global;
+use scst::kapi::params::IntParam;
 
 mod answers;
 mod attrs;
@@ -50,7 +51,7 @@ mod verify;
 use handler::{Kind, Vdisk};
 
 /// Commands that one device runs at once where they have to wait, unless the parameter says otherwise.
-const DEFAULT_THREADS: i32 = 8;
+const DEFAULT_THREADS: u32 = 8;
 
 /// The loaded module: its handlers are registered.
 struct ScstVdisk {
@@ -58,13 +59,13 @@ struct ScstVdisk {
 }
 
 impl kernel::Module for ScstVdisk {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
+    fn init(module: &'static ThisModule) -> Result<Self> {
         // Dropped on failure, which unregisters what was registered.
         let this = Self {
             core: global::core()?,
         };
         let serials = serials::Serials::new()?;
-        let threads = threads(module_parameters::num_threads.value());
+        let threads = threads(module);
         for kind in Kind::ALL {
             let handler = Arc::new(Vdisk::new(kind, serials.clone(), threads), GFP_KERNEL)?;
             this.core.register_handler(handler)?;
@@ -81,13 +82,17 @@ impl Drop for ScstVdisk {
     }
 }
 
-/// A number of threads that makes sense.
-fn threads(asked: i32) -> u32 {
-    match u32::try_from(asked) {
+/// The parameter `num_threads`, made a number of threads that makes sense.
+fn threads(module: &'static ThisModule) -> u32 {
+    let Some(param) = IntParam::of(module, c"num_threads") else {
+        return DEFAULT_THREADS;
+    };
+    match u32::try_from(param.get()) {
         Ok(n) if n > 0 => n,
         _ => {
             pr_err!("num_threads can not be less than 1, using {DEFAULT_THREADS}\n");
-            DEFAULT_THREADS.unsigned_abs()
+            param.set(DEFAULT_THREADS as i32);
+            DEFAULT_THREADS
         }
     }
 }
@@ -98,10 +103,4 @@ module! {
     authors: ["scst-appliance"],
     description: "Virtual disks over files, block devices and nothing for the SCSI target stack",
     license: "GPL",
-    params: {
-        num_threads: i32 {
-            default: 8,
-            description: "Commands that one vdisk_fileio device runs at once",
-        },
-    },
 }

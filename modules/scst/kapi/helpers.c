@@ -7,6 +7,7 @@
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
+#include <linux/utsname.h>
 #include <linux/workqueue.h>
 #include "helpers.h"
 
@@ -54,6 +55,10 @@ bool scst_helper_host_hold(struct Scsi_Host *host)
 	return false;
 }
 EXPORT_SYMBOL_GPL(scst_helper_host_hold);
+
+H(const char *, kernel_release, (void), return init_utsname()->release);
+H(const char *, kernel_machine, (void), return init_utsname()->machine);
+H(unsigned long, memory_mb, (void), return totalram_pages() >> (20 - PAGE_SHIFT));
 
 /* A copy of the current process's, which C's own functions would not let a module make. */
 struct fs_struct *scst_helper_fs_copy(void)

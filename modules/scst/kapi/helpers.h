@@ -19,6 +19,7 @@
 #include <scsi/scsi_device.h>
 #include <scsi/scsi_host.h>
 #include <scsi/scsi_tcq.h>
+#include "version.h"
 #include <scsi/scsi_eh.h>
 
 void *scst_helper_cmd_priv(struct scsi_cmnd *cmd);
@@ -49,6 +50,23 @@ void scst_helper_sysfs_attr_init(struct attribute *attr);
 bool scst_helper_host_hold(struct Scsi_Host *host);
 void scst_helper_host_settle(struct Scsi_Host *host);
 void scst_helper_host_let_go(struct Scsi_Host *host);
+/* The parameters of scst, as module_param fills them. */
+struct scst_parameters {
+	int scst_threads;
+	int scst_max_cmd_mem;
+	int scst_max_dev_cmd_mem;
+	bool forcibly_close_sessions;
+	bool auto_cm_assignment;
+	bool async_lun_replace;
+	bool alua_invariant_check;
+};
+extern struct scst_parameters scst_parameters;
+
+int *scst_helper_int_param(struct module *mod, const char *name);
+bool *scst_helper_bool_param(struct module *mod, const char *name);
+const char *scst_helper_kernel_release(void);
+const char *scst_helper_kernel_machine(void);
+unsigned long scst_helper_memory_mb(void);
 struct fs_struct *scst_helper_fs_copy(void);
 void scst_helper_fs_free(struct fs_struct *fs);
 struct fs_struct *scst_helper_fs_swap(struct fs_struct *fs);

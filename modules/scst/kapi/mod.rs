@@ -7,6 +7,8 @@
 //! | file | wraps |
 //! |---|---|
 //! | `sysfs` | kobjects with attributes and links, below `/sys/kernel` |
+//! | `params` | module parameters that sysfs shows |
+//! | `uts` | what the kernel says of itself |
 //! | `caller` | the process that asked for something, for another thread to act as |
 //! | `done` | waiting, but not for ever |
 //! | `global` | the one pointer to the core that other modules reach it by |
@@ -31,9 +33,11 @@ pub mod global;
 pub mod host;
 pub mod livemap;
 pub mod noio;
+pub mod params;
 mod sdev;
 pub mod segments;
 pub mod sysfs;
+pub(crate) mod uts;
 pub mod workq;
 
 /// Sleeps for at least `ms` milliseconds. Process context only.

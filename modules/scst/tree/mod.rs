@@ -7,7 +7,6 @@
 //! the file may run longer than the file exists ([`crate::works`]).
 
 use kernel::prelude::*;
-use kernel::sync::Arc;
 
 use crate::kapi::sysfs::{Dir, Page, Parent};
 use crate::proto::mgmt;
@@ -41,12 +40,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new() -> Result<Self> {
-        let root = Dir::with(
-            Parent::Kernel,
-            c"scst_tgt",
-            &root::ROOT,
-            Arc::new(root::Root, GFP_KERNEL)?,
-        )?;
+        let root = Dir::with(Parent::Kernel, c"scst_tgt", root::ROOT, root::Root::new()?)?;
         Ok(Self {
             handlers: Dir::empty(Parent::Dir(&root), c"handlers")?,
             devices: Dir::empty(Parent::Dir(&root), c"devices")?,

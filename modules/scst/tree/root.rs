@@ -3,53 +3,188 @@
 //! The files of the root.
 
 use kernel::prelude::*;
-use kernel::sync::atomic::Relaxed;
+use kernel::str::CStr;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_mutex, Arc, Mutex};
 
 use super::{refused, show_key, text, VERSION};
-use crate::kapi::global;
 use crate::kapi::sysfs::{Attr, Attributes, Page};
+use crate::kapi::{global, params, uts};
 use crate::proto::mgmt;
+use crate::proto::text::Text;
 
-pub(super) struct Root;
+/// Default of `max_tasklet_cmd`.
+const MAX_TASKLET_CMD: i32 = 10;
 
-const ROOT_VERSION: u16 = 0;
-const ROOT_RESULT: u16 = 1;
-const ROOT_SETUP_ID: u16 = 2;
+/// Bytes that a cluster's name stays below: the length of a DLM lock space's name.
+const CLUSTER_NAME_MAX: usize = 63;
 
-pub(super) static ROOT: [Attr; 3] = [
-    Attr::new(c"version", 0o444, ROOT_VERSION),
-    Attr::new(c"last_sysfs_mgmt_res", 0o444, ROOT_RESULT),
-    Attr::new(c"setup_id", 0o644, ROOT_SETUP_ID),
+/// When the modules were built, and from what: given by the build, so that the same sources give the same modules.
+const BUILD_DATE: Option<&str> = option_env!("SCST_BUILD_DATE");
+const COMMIT: Option<&str> = option_env!("SCST_GIT_COMMIT");
+
+/// One file.
+#[derive(Clone, Copy)]
+enum File {
+    AsyncLunReplace,
+    ClusterName,
+    ForceGlobalSgvPool,
+    LastSysfsMgmtRes,
+    MaxTaskletCmd,
+    PollUs,
+    SetupId,
+    Threads,
+    Version,
+}
+
+use File::*;
+
+impl File {
+    /// Every file, at the place of its number.
+    const ALL: [Self; 9] = [
+        AsyncLunReplace,
+        ClusterName,
+        ForceGlobalSgvPool,
+        LastSysfsMgmtRes,
+        MaxTaskletCmd,
+        PollUs,
+        SetupId,
+        Threads,
+        Version,
+    ];
+
+    fn from_id(id: u16) -> Result<Self> {
+        Self::ALL.get(usize::from(id)).copied().ok_or(EIO)
+    }
+}
+
+const fn file(name: &'static CStr, mode: u16, file: File) -> Attr {
+    Attr::new(name, mode, file as u16)
+}
+
+pub(super) static ROOT: &[Attr] = &[
+    file(c"async_lun_replace", 0o644, AsyncLunReplace),
+    file(c"cluster_name", 0o644, ClusterName),
+    file(c"force_global_sgv_pool", 0o644, ForceGlobalSgvPool),
+    file(c"last_sysfs_mgmt_res", 0o444, LastSysfsMgmtRes),
+    file(c"max_tasklet_cmd", 0o644, MaxTaskletCmd),
+    file(c"poll_us", 0o644, PollUs),
+    file(c"setup_id", 0o644, SetupId),
+    Attr::managed(c"threads", 0o644, Threads as u16),
+    file(c"version", 0o444, Version),
 ];
+
+/// The values that nobody but those who configure them needs: commands run where they arrive, so that there are no
+/// threads to count, to poll or to prefer; data stays with the initiator, so that there is no pool.
+#[pin_data]
+pub(super) struct Root {
+    threads: Atomic<i32>,
+    max_tasklet_cmd: Atomic<i32>,
+    poll_us: Atomic<i64>,
+    force_global_sgv_pool: Atomic<i32>,
+    #[pin]
+    cluster_name: Mutex<Text<CLUSTER_NAME_MAX>>,
+}
+
+impl Root {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                threads: Atomic::new(params::scst_threads()),
+                max_tasklet_cmd: Atomic::new(MAX_TASKLET_CMD),
+                poll_us: Atomic::new(0),
+                force_global_sgv_pool: Atomic::new(0),
+                cluster_name <- new_mutex!(Text::new()),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    fn show_cluster_name(&self, page: &mut Page<'_>) {
+        let name = self.cluster_name.lock();
+        if !name.as_bytes().is_empty() {
+            page.push(name.as_bytes());
+            page.push(b"\n[key]\n");
+        }
+    }
+}
 
 impl Attributes for Root {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
-        match id {
-            ROOT_VERSION => {
-                page.print(fmt!("SCST version: {VERSION}\n"));
+        match File::from_id(id)? {
+            AsyncLunReplace => {
+                let on = u8::from(params::async_lun_replace());
+                show_key(page, fmt!("{on}"), false)
+            }
+            ClusterName => {
+                self.show_cluster_name(page);
                 Ok(())
             }
-            ROOT_RESULT => show_key(
-                page,
-                fmt!("{}", global::core()?.works().last_result()?),
-                false,
-            ),
-            ROOT_SETUP_ID => {
+            ForceGlobalSgvPool => {
+                let value = self.force_global_sgv_pool.load(Relaxed) as u32;
+                show_key(page, fmt!("{value}"), value != 0)
+            }
+            LastSysfsMgmtRes => {
+                let result = global::core()?.works().last_result()?;
+                show_key(page, fmt!("{result}"), false)
+            }
+            MaxTaskletCmd => {
+                let value = self.max_tasklet_cmd.load(Relaxed);
+                show_key(page, fmt!("{value}"), value != MAX_TASKLET_CMD)
+            }
+            PollUs => {
+                let value = self.poll_us.load(Relaxed);
+                show_key(page, fmt!("{value}"), value != 0)
+            }
+            SetupId => {
                 let setup_id = global::core()?.setup_id.load(Relaxed);
                 show_key(page, fmt!("0x{setup_id:x}"), setup_id != 0)
             }
-            _ => Err(EIO),
+            Threads => {
+                let value = self.threads.load(Relaxed);
+                show_key(page, fmt!("{value}"), value != params::scst_threads())
+            }
+            Version => {
+                show_version(page);
+                Ok(())
+            }
         }
     }
 
     fn store(&self, id: u16, data: &[u8]) -> Result {
-        match id {
-            ROOT_SETUP_ID => {
-                let value = mgmt::number_to(text(data)?, u64::from(u32::MAX)).map_err(refused)?;
-                global::core()?.setup_id.store(value as i32, Relaxed);
-                Ok(())
+        let text = text(data)?;
+        let number = |max: u64| mgmt::number_to(text, max).map_err(refused);
+        match File::from_id(id)? {
+            AsyncLunReplace => params::set_async_lun_replace(mgmt::flag(text).map_err(refused)?),
+            ClusterName => {
+                let name = Text::copy_of(text).map_err(|_| EINVAL)?;
+                *self.cluster_name.lock() = name;
             }
-            _ => Err(EIO),
+            ForceGlobalSgvPool => self
+                .force_global_sgv_pool
+                .store(number(u32::MAX.into())? as i32, Relaxed),
+            MaxTaskletCmd => self
+                .max_tasklet_cmd
+                .store(number(i32::MAX as u64)? as i32, Relaxed),
+            PollUs => self.poll_us.store(number(i64::MAX as u64)? as i64, Relaxed),
+            SetupId => global::core()?
+                .setup_id
+                .store(number(u32::MAX.into())? as i32, Relaxed),
+            Threads => match number(i32::MAX as u64)? {
+                0 => return Err(EINVAL),
+                count => self.threads.store(count as i32, Relaxed),
+            },
+            LastSysfsMgmtRes | Version => return Err(EIO),
         }
+        Ok(())
     }
+}
+
+fn show_version(page: &mut Page<'_>) {
+    page.print(fmt!("SCST version: {VERSION}\n"));
+    page.print(fmt!("SCST build date: {}\n", BUILD_DATE.unwrap_or("")));
+    page.print(fmt!("SCST build number: 0\n"));
+    page.print(fmt!("SCST git commit sha1: {}\n", COMMIT.unwrap_or("")));
+    page.print(fmt!("SCST kver: {}\n", uts::release()));
+    page.print(fmt!("SCST arch type: {}\n", uts::machine()));
 }

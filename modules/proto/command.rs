@@ -46,6 +46,23 @@ pub struct Decoded {
     pub command: Command,
 }
 
+impl Decoded {
+    /// The first logical block that the command names; 0 for one that names none.
+    pub const fn lba(&self) -> u64 {
+        match self.command {
+            Command::Read { lba, .. }
+            | Command::Write { lba, .. }
+            | Command::WriteAndVerify { lba, .. }
+            | Command::Verify { lba, .. }
+            | Command::SynchronizeCache { lba, .. }
+            | Command::WriteSame { lba, .. }
+            | Command::CompareAndWrite { lba, .. }
+            | Command::GetLbaStatus { lba, .. } => lba,
+            _ => 0,
+        }
+    }
+}
+
 /// MODE SENSE, 6 or 10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeSense {

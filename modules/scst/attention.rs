@@ -3,7 +3,7 @@
 //! Unit attentions of one I_T_L nexus (SAM-5 5.14): what the initiator has to be told before its next command runs.
 
 use kernel::prelude::*;
-use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
+use kernel::sync::atomic::{Acquire, Atomic, Release};
 use kernel::sync::{new_spinlock, SpinLock};
 
 use crate::proto::sense::Sense;
@@ -35,11 +35,11 @@ pub enum Precedence {
 
 impl UnitAttentions {
     /// A queue with `first` in it.
-    pub fn new(first: Sense) -> impl PinInit<Self, Error> {
+    pub fn new(first: Option<Sense>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            pending: Atomic::new(1),
+            pending: Atomic::new(i32::from(first.is_some())),
             queue <- new_spinlock!(Queue {
-                conditions: [Some(first), None, None, None, None, None, None, None],
+                conditions: [first, None, None, None, None, None, None, None],
             }),
         }? Error)
     }
@@ -76,26 +76,6 @@ impl UnitAttentions {
             *slot = Some(sense);
         }
         self.pending.store(1, Release);
-    }
-
-    /// Forgets `sense`: the initiator has learned of it in another way.
-    pub fn forget(&self, sense: Sense) {
-        if self.pending.load(Relaxed) == 0 {
-            return;
-        }
-        let mut queue = self.queue.lock();
-        let mut kept = [None; MAX];
-        let rest = queue
-            .conditions
-            .iter()
-            .flatten()
-            .filter(|s| !same(s, &sense));
-        for (slot, s) in kept.iter_mut().zip(rest) {
-            *slot = Some(*s);
-        }
-        self.pending
-            .store(i32::from(kept.iter().any(Option::is_some)), Release);
-        queue.conditions = kept;
     }
 }
 

@@ -5,15 +5,19 @@
 //! `Command<Received>` → [`Command::decode`] → `Command<Decoded>` → [`Command::admit`] → `Command<Admitted>` → the
 //! device. Every state ends in [`Command::finish`], which consumes the command.
 
+use kernel::sync::atomic::Relaxed;
+
 use crate::execute;
 use crate::kapi::cmnd::{Cmnd, Completion, Direction};
 use crate::kapi::livemap::Live;
 use crate::kapi::workq::Carrier;
+use crate::latency;
 use crate::nexus::Nexus;
 use crate::proto::cdb;
 use crate::proto::opcode;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
+use crate::stats::{self, Way};
 
 /// Came in; its CDB was not looked at.
 pub struct Received(());
@@ -79,6 +83,10 @@ impl<S> Command<S> {
 
     /// Ends the command: the one place in the core where one does.
     pub fn finish(self, outcome: Outcome) {
+        if let Some(ns) = self.cmnd.clock() {
+            let (way, bytes) = (Way::of(&self.cmnd), self.cmnd.buffer_len());
+            self.nexus.it().latency.record(way, bytes, ns);
+        }
         finish(self.cmnd, self.nexus.descriptor_sense(), outcome);
     }
 }
@@ -125,17 +133,42 @@ impl Command<Received> {
 
     /// Understands the CDB, or ends the command with what is wrong with it.
     pub(crate) fn decode(self) -> Option<Command<Decoded>> {
+        if latency::MEASURE.load(Relaxed) != 0 {
+            self.cmnd.start_clock();
+        }
         match cdb::parse_for(self.nexus.device().device_type(), self.cmnd.cdb()) {
-            Ok(decoded) => Some(Command {
-                cmnd: self.cmnd,
-                nexus: self.nexus,
-                state: Decoded(decoded),
-            }),
+            Ok(decoded) => {
+                self.count(&decoded);
+                Some(Command {
+                    cmnd: self.cmnd,
+                    nexus: self.nexus,
+                    state: Decoded(decoded),
+                })
+            }
             Err(sense) => {
+                let unknown = sense == Sense::INVALID_OPCODE;
+                let way = if unknown {
+                    Way::Unknown
+                } else {
+                    Way::of(&self.cmnd)
+                };
+                let bytes = self.cmnd.buffer_len();
+                self.nexus.it().stats.count(way, bytes, false);
                 self.finish(sense.into());
                 None
             }
         }
+    }
+
+    /// Counts the command for the session's statistics.
+    #[inline]
+    fn count(&self, decoded: &cdb::Decoded) {
+        let bytes = self.cmnd.buffer_len();
+        let shift = self.nexus.device().block_shift();
+        let offset = decoded.lba().checked_shl(shift).unwrap_or(0);
+        let unaligned = shift != 0 && (offset | u64::from(bytes)) % stats::ALIGNMENT != 0;
+        let way = Way::of(&self.cmnd);
+        self.nexus.it().stats.count(way, bytes, unaligned);
     }
 }
 
@@ -143,6 +176,19 @@ impl Command<Decoded> {
     /// What was asked.
     pub(crate) fn decoded(&self) -> &cdb::Decoded {
         &self.state.0
+    }
+
+    /// Whether the command is to vanish without an answer, as the group's black hole says.
+    #[inline]
+    pub(crate) fn is_swallowed(&self) -> bool {
+        self.nexus.swallows(&self.state.0.transfer)
+    }
+
+    /// Lets the command vanish.
+    pub(crate) fn vanish(self) {
+        let Self { cmnd, nexus, .. } = self;
+        drop(nexus);
+        cmnd.vanish();
     }
 
     /// The gate: what forbids a command before its device sees it.
@@ -164,7 +210,7 @@ impl Command<Decoded> {
     fn objection(&self) -> Option<Sense> {
         let op = self.state.0.op;
         if !op.passes_ua() {
-            if let Some(sense) = self.nexus.unit_attentions().take() {
+            if let Some(sense) = self.nexus.take_attention() {
                 return Some(sense);
             }
         }

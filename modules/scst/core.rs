@@ -23,14 +23,14 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use crate::alive::{Count, Kept};
 use crate::attention::Precedence;
 use crate::device::{Create, Device, DeviceDirs, Handler};
-use crate::kapi::livemap::Counted;
+use crate::group::{Group, Place};
 use crate::kapi::noio::NoIo;
 use crate::kapi::sysfs::{Dir, Failed, Section};
 use crate::name::Name;
 use crate::nexus::Nexus;
 use crate::proto::mgmt;
 use crate::proto::sense::Sense;
-use crate::target::{Lun, Session, Target, TargetDriver};
+use crate::target::{Session, Target, TargetDriver};
 use crate::tree::{self, Tree};
 use crate::works::Works;
 
@@ -42,6 +42,8 @@ pub struct Core {
     works: Works,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
+    /// Not 0: a group that is deleted takes its sessions along.
+    pub(crate) forcibly_close_sessions: Atomic<i32>,
 }
 
 /// What the lock guards.
@@ -50,6 +52,7 @@ pub(crate) struct Admin {
     handlers: KVec<HandlerEntry>,
     devices: KVec<DeviceEntry>,
     pub(crate) drivers: KVec<DriverEntry>,
+    sessions_made: u64,
 }
 
 struct HandlerEntry {
@@ -86,9 +89,11 @@ impl Core {
                     handlers: KVec::new(),
                     devices: KVec::new(),
                     drivers: KVec::new(),
+                    sessions_made: 0,
                 }),
                 works: Works::new()?,
                 setup_id: Atomic::new(0),
+                forcibly_close_sessions: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
         )
@@ -285,8 +290,8 @@ impl Core {
                 .ok_or(EBUSY)?;
             entry.device = None;
         }
-        while let Some((driver, target, lun)) = self.any_lun_of(device) {
-            if self.del_lun(driver, target.as_str(), lun).is_err() {
+        while let Some((place, lun)) = self.any_lun_of(device) {
+            if self.del_lun(&place, lun).is_err() {
                 crate::kapi::msleep(5);
             }
         }
@@ -307,12 +312,20 @@ impl Core {
         Ok(())
     }
 
-    fn any_lun_of(&self, device: &Arc<Device>) -> Option<(&'static CStr, Arc<Name>, u16)> {
+    fn any_lun_of(&self, device: &Arc<Device>) -> Option<(Place, u16)> {
         let admin = self.admin();
         for entry in admin.drivers.iter() {
             for target in entry.targets.iter() {
-                if let Some(lun) = target.luns.iter().find(|l| Arc::ptr_eq(&l.device, device)) {
-                    return Some((entry.driver.name(), target.name.clone(), lun.lun));
+                for group in target.groups.iter() {
+                    let found = group
+                        .luns
+                        .iter()
+                        .find(|(_, l)| Arc::ptr_eq(&l.device, device));
+                    if let Some((lun, _)) = found {
+                        let driver = entry.alive.keep(&entry.driver);
+                        let place = Place::of_target(driver, &target.name);
+                        return Some((place.with_group(group.name.clone()), *lun));
+                    }
                 }
             }
         }
@@ -339,7 +352,7 @@ impl Core {
             }
         }
         for (session, lun) in users.iter() {
-            if let Some(ops) = session.ops() {
+            if let Some(ops) = session.ops().filter(|_| session.it.port.tells()) {
                 ops.lun_changed(*lun);
             }
         }
@@ -360,32 +373,26 @@ impl Core {
     /// Allocates nothing.
     pub fn for_each_nexus(&self, device: &str, f: &mut dyn FnMut(&Nexus)) {
         let admin = self.admin();
-        for target in admin.drivers.iter().flat_map(|d| d.targets.iter()) {
-            for lun in target
-                .luns
-                .iter()
-                .filter(|l| l.device.name().as_str() == device)
-            {
-                for session in target.sessions.iter() {
-                    if let Some(nexus) = session.luns.get(u32::from(lun.lun)) {
-                        f(&nexus);
-                    }
+        for session in admin.sessions() {
+            session.luns.for_each(|_, nexus| {
+                if nexus.device().name().as_str() == device {
+                    f(nexus);
                 }
-            }
+            });
         }
     }
 
     fn users_of(&self, device: &str) -> Result<KVec<(Arc<Session>, u16)>> {
         let admin = self.admin();
         let mut users = KVec::new();
-        for target in admin.drivers.iter().flat_map(|d| d.targets.iter()) {
-            for lun in target
-                .luns
-                .iter()
-                .filter(|l| l.device.name().as_str() == device)
-            {
-                for session in target.sessions.iter() {
-                    users.push((session.clone(), lun.lun), GFP_KERNEL)?;
+        for session in admin.sessions() {
+            for lun in session.lun_list()?.iter() {
+                let here = session
+                    .luns
+                    .get(u32::from(*lun))
+                    .is_some_and(|n| n.device().name().as_str() == device);
+                if here {
+                    users.push((session.clone(), *lun), GFP_KERNEL)?;
                 }
             }
         }
@@ -413,19 +420,15 @@ impl DerefMut for Locked<'_> {
     }
 }
 
-impl Target {
-    pub(crate) fn all_sessions(&self) -> Result<KVec<Arc<Session>>> {
-        let mut sessions = KVec::with_capacity(self.sessions.len(), GFP_KERNEL)?;
-        for session in self.sessions.iter() {
-            sessions
-                .push_within_capacity(session.clone())
-                .map_err(|_| ENOMEM)?;
-        }
-        Ok(sessions)
-    }
-}
-
 impl Admin {
+    /// Every session of every target.
+    fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.drivers
+            .iter()
+            .flat_map(|d| d.targets.iter())
+            .flat_map(|t| t.sessions.iter())
+    }
+
     fn handler_dir(&self, handler: &CStr) -> Option<&Dir> {
         self.handlers
             .iter()
@@ -448,6 +451,19 @@ impl Admin {
             .ok_or(ENOENT)
     }
 
+    /// The LUNs and settings of `place`. `ENOENT` for an unknown target or group.
+    pub(crate) fn group(&mut self, place: &Place) -> Result<&mut Group> {
+        self.target(place.driver.name(), place.target.as_str())?
+            .group_named_mut(place.group_name())
+            .ok_or(ENOENT)
+    }
+
+    /// The number of a new session.
+    pub(crate) fn next_session(&mut self) -> u64 {
+        self.sessions_made = self.sessions_made.saturating_add(1);
+        self.sessions_made
+    }
+
     pub(crate) fn device(&self, name: &str) -> Result<Arc<Device>> {
         self.devices
             .iter()
@@ -455,15 +471,6 @@ impl Admin {
             .and_then(|d| d.device.clone())
             .ok_or(EINVAL)
     }
-}
-
-/// What `session` sees at `lun`.
-pub(crate) fn new_nexus(lun: &Lun, session: &Session) -> Result<Arc<Counted<Nexus>>> {
-    Counted::new(Nexus::new(
-        lun.device.clone(),
-        session.port.clone(),
-        lun.read_only,
-    ))
 }
 
 /// A section of attributes for a directory.

@@ -3,19 +3,22 @@
 //! From the transport to the device: the path of every command, and those that the core answers itself.
 
 use kernel::prelude::*;
+use kernel::sync::atomic::Relaxed;
 
 use crate::command::{finish, Admitted, Command, Decoded, Outcome, Received};
 use crate::device::Device;
+use crate::group;
 use crate::kapi::cmnd::Cmnd;
 use crate::kapi::noio::NoIo;
 use crate::proto::cdb::{self, Command as Cdb};
 use crate::proto::device_type::DeviceType;
 use crate::proto::inquiry;
-use crate::proto::lun::{self, AddrMethod};
+use crate::proto::lun;
 use crate::proto::opcode::{Op, OpDesc};
 use crate::proto::opcodes_report::{self, TmFunctions};
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
+use crate::stats::Way;
 use crate::target::Session;
 
 /// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait.
@@ -29,6 +32,9 @@ pub fn submit(session: &Session, cmnd: Cmnd) {
     let Some(cmd) = Command::<Received>::new(cmnd, nexus).decode() else {
         return;
     };
+    if cmd.is_swallowed() {
+        return cmd.vanish();
+    }
     if let Some(outcome) = answer(session, &cmd) {
         return cmd.finish(outcome);
     }
@@ -46,13 +52,11 @@ pub fn submit(session: &Session, cmnd: Cmnd) {
 fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     match cmd.decoded().command {
         Cdb::ReportLuns { select, alloc_len } => {
-            cmd.nexus()
-                .unit_attentions()
-                .forget(Sense::REPORTED_LUNS_CHANGED);
+            session.it.luns_changed.store(0, Relaxed);
             Some(report_luns(session, cmd.cmnd(), select, alloc_len))
         }
         Cdb::RequestSense { desc, alloc_len } => {
-            let sense = cmd.nexus().unit_attentions().take()?;
+            let sense = cmd.nexus().take_attention()?;
             Some(sense_data(cmd.cmnd(), &sense, desc, alloc_len))
         }
         _ => None,
@@ -122,6 +126,8 @@ const LONGEST: usize = 8 + 8 * (lun::MAX_LUN as usize + 1);
 
 /// What a LUN that does not exist answers (SAM-5 4.6.4, SPC-4 6.6.1).
 fn no_such_lun(session: &Session, cmnd: Cmnd) {
+    let bytes = cmnd.buffer_len();
+    session.it.stats.count(Way::of(&cmnd), bytes, false);
     let outcome = match cdb::parse_for(DeviceType::Disk, cmnd.cdb()).map(|d| d.command) {
         Ok(Cdb::Inquiry {
             evpd: false,
@@ -146,15 +152,9 @@ fn report_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Ou
     let Ok(luns) = session.lun_list() else {
         return Outcome::Status(Status::Busy);
     };
-    let write = |out: &mut [u8]| {
-        lun::report_luns(
-            select,
-            alloc_len,
-            luns.iter().copied(),
-            AddrMethod::Peripheral,
-            out,
-        )
-    };
+    let method = group::addr_method_of(session.it.addr_method.load(Relaxed));
+    let write =
+        |out: &mut [u8]| lun::report_luns(select, alloc_len, luns.iter().copied(), method, out);
     let bytes = luns.len().saturating_mul(8).saturating_add(8);
     from_vec(cmnd, alloc_len.min(bytes as u32), write)
 }

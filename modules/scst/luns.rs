@@ -3,178 +3,211 @@
 //! How LUNs come and go. The three steps are those of [`crate::core`].
 
 use kernel::prelude::*;
-use kernel::str::CStr;
+use kernel::rbtree::{RBTreeNode, RBTreeNodeReservation};
 use kernel::sync::Arc;
 
-use crate::attention::Precedence;
-use crate::core::{new_nexus, Core};
+use crate::core::Core;
+use crate::device::Device;
+use crate::group::{Lun, LunState, Place};
+use crate::kapi::sysfs::Dir;
 use crate::proto::lun::MAX_LUN;
-use crate::proto::sense::Sense;
-use crate::target::{Lun, Session};
+use crate::settle::{Announce, BATCH};
+use crate::target::Session;
 use crate::tree;
 
+/// What a LUN was, on its way out.
+struct Former {
+    device: Arc<Device>,
+    export: u32,
+    dir: Option<Dir>,
+}
+
+impl Former {
+    /// Takes the links and the directory away. No lock held.
+    fn unpublish(self) {
+        tree::unpublish_lun(&self.device, self.export, self.dir);
+    }
+}
+
 impl Core {
-    /// `add DEVICE LUN [read_only=0|1]`. `EINVAL` for an unknown device or target or a number that is no LUN, `EEXIST`
+    /// `add DEVICE LUN [read_only=0|1]`. `EINVAL` for an unknown device or place or a number that is no LUN, `EEXIST`
     /// for a LUN that is in use.
-    pub fn add_lun(
-        &self,
-        driver: &CStr,
-        target: &str,
-        device: &str,
-        lun: u16,
-        read_only: bool,
-    ) -> Result {
+    pub fn add_lun(&self, place: &Place, device: &str, lun: u16, read_only: bool) -> Result {
         if lun > MAX_LUN {
             return Err(EINVAL);
         }
+        let reserved = RBTreeNodeReservation::new(GFP_KERNEL)?;
         self.locked(|admin| {
             let device = admin.device(device)?;
-            let target = admin.target(driver, target)?;
-            if target.removing {
+            let group = admin.group(place)?;
+            if group.removing {
                 return Err(ENOENT.into());
             }
-            if target.luns.iter().any(|l| l.lun == lun) {
+            if group.luns.get(&lun).is_some() {
                 return Err(EEXIST.into());
             }
-            target.luns.reserve(1, GFP_KERNEL).map_err(Error::from)?;
-            let luns_dir = &target.dirs.as_ref().ok_or(ENODEV)?.luns;
+            let luns_dir = &group.dirs.as_ref().ok_or(ENODEV)?.luns;
             let mut new = Lun {
-                lun,
                 device,
                 read_only,
                 dir: None,
                 export: 0,
-                removing: false,
+                state: LunState::Shown,
             };
-            tree::publish_lun(luns_dir, &mut new)?;
+            tree::publish_lun(luns_dir, lun, &mut new)?;
             // What fails from here on is undone by the removal of a LUN that no session sees.
-            target.luns.push_within_capacity(new).map_err(|_| ENOMEM)?;
+            let node: RBTreeNode<u16, Lun> = reserved.into_node(lun, new);
+            let _none = group.luns.insert(node);
             Ok(())
         })?;
-        let result = self.show_lun(driver, target, lun);
+        let result = self.settle_place(place, &[lun], Announce::Yes);
         if result.is_err() {
-            let _ = self.del_lun(driver, target, lun);
+            let _ = self.del_lun(place, lun);
         }
         result
     }
 
-    /// Makes the nexuses of a new LUN, then tells the initiators.
-    fn show_lun(&self, driver: &CStr, target: &str, lun: u16) -> Result {
-        let sessions = {
+    /// `replace DEVICE LUN [read_only=0|1]`: another device at a LUN, or a new LUN. Commands go on arriving while the
+    /// one gives way to the other. `EBUSY` while somebody else changes the LUN.
+    pub fn replace_lun(
+        &self,
+        place: &Place,
+        device: &str,
+        lun: u16,
+        read_only: bool,
+        announce: Announce,
+    ) -> Result {
+        let former = {
             let mut admin = self.admin();
-            let target = admin.target(driver, target)?;
-            let entry = target
-                .luns
-                .iter()
-                .find(|l| l.lun == lun && !l.removing)
-                .ok_or(ENOENT)?;
-            for session in target.sessions.iter() {
-                match session
-                    .luns
-                    .insert(u32::from(lun), new_nexus(entry, session)?)
-                {
-                    // A session that was made meanwhile has it already.
-                    Err(e) if e != EEXIST => return Err(e),
-                    _ => {}
+            let device = admin.device(device)?;
+            match admin.group(place)?.luns.get_mut(&lun) {
+                None => None,
+                Some(entry) if entry.state != LunState::Shown => return Err(EBUSY),
+                Some(entry) => {
+                    entry.state = LunState::Changing;
+                    entry.read_only = read_only;
+                    Some(Former {
+                        device: core::mem::replace(&mut entry.device, device),
+                        export: entry.export,
+                        dir: entry.dir.take(),
+                    })
                 }
             }
-            target.all_sessions()?
         };
-        for session in sessions.iter() {
-            luns_changed(session, lun);
-            if let Some(ops) = session.ops() {
-                ops.lun_added(lun);
-            }
+        let Some(former) = former else {
+            return self.add_lun(place, device, lun, read_only);
+        };
+        let settled = self.settle_place(place, &[lun], announce);
+        former.unpublish();
+        let published = self.locked(|admin| {
+            let group = admin.group(place)?;
+            let entry = group.luns.get_mut(&lun).ok_or(ENOENT)?;
+            entry.state = LunState::Shown;
+            let luns_dir = &group.dirs.as_ref().ok_or(ENODEV)?.luns;
+            tree::publish_lun(luns_dir, lun, entry)
+        });
+        let result = settled.and(published.map_err(Error::from));
+        if result.is_err() {
+            // Neither the one nor the other: better no LUN than one that is not what its directory says.
+            let _ = self.del_lun(place, lun);
         }
-        Ok(())
+        result
     }
 
     /// `del LUN`. `EINVAL` where there is none, `EBUSY` while it is on its way out. Waits for the commands in flight.
-    pub fn del_lun(&self, driver: &CStr, target: &str, lun: u16) -> Result {
-        let (sessions, device, export, dir) = {
+    pub fn del_lun(&self, place: &Place, lun: u16) -> Result {
+        self.del_luns(place, &[lun])
+    }
+
+    /// Takes LUNs away that nobody else is changing; `EBUSY` if one was, `EINVAL` if one was not there.
+    pub(crate) fn del_luns(&self, place: &Place, luns: &[u16]) -> Result {
+        let mut result = Ok(());
+        for batch in luns.chunks(BATCH) {
+            result = result.and(self.del_batch(place, batch));
+        }
+        result
+    }
+
+    fn del_batch(&self, place: &Place, luns: &[u16]) -> Result {
+        let mut former: [Option<Former>; BATCH] = [const { None }; BATCH];
+        let mut result = Ok(());
+        {
             let mut admin = self.admin();
-            let target = admin.target(driver, target)?;
-            let sessions = target.all_sessions()?;
-            let entry = target
-                .luns
-                .iter_mut()
-                .find(|l| l.lun == lun)
-                .ok_or(EINVAL)?;
-            if core::mem::replace(&mut entry.removing, true) {
-                return Err(EBUSY);
-            }
-            (
-                sessions,
-                entry.device.clone(),
-                entry.export,
-                entry.dir.take(),
-            )
-        };
-        for session in sessions.iter() {
-            // The initiator flushes its own caches through a LUN that is still whole. A session without its driver's side
-            // is coming or going, and does the same as it goes.
-            while session.ops().is_none() && self.lists(driver, target, session) {
-                crate::kapi::msleep(5);
-            }
-            let ops = session.ops();
-            if let Some(ops) = &ops {
-                ops.lun_removed(lun);
-            }
-            if session.luns.remove(u32::from(lun)).is_some() {
-                luns_changed(session, lun);
-            }
-            // A scan may have found the LUN again between the two steps above.
-            if let Some(ops) = &ops {
-                ops.lun_removed(lun);
+            let group = admin.group(place).map_err(|_| EINVAL)?;
+            for (lun, former) in luns.iter().zip(former.iter_mut()) {
+                match group.luns.get_mut(lun) {
+                    None => result = Err(EINVAL),
+                    Some(entry) if entry.state != LunState::Shown => result = Err(EBUSY),
+                    Some(entry) => {
+                        entry.state = LunState::Removing;
+                        *former = Some(Former {
+                            device: entry.device.clone(),
+                            export: entry.export,
+                            dir: entry.dir.take(),
+                        });
+                    }
+                }
             }
         }
-        device.ops().detached();
-        tree::unpublish_lun(&device, export, dir);
-        let gone = {
-            let mut admin = self.admin();
-            let target = admin.target(driver, target)?;
-            let at = target.luns.iter().position(|l| l.lun == lun);
-            at.map(|at| target.luns.remove(at))
-        };
-        drop(gone);
-        Ok(())
+        // Nothing has to be made for what goes.
+        let _ = self.settle_place(place, luns, Announce::Yes);
+        for (lun, former) in luns.iter().zip(former) {
+            if let Some(former) = former {
+                former.unpublish();
+                let gone = self
+                    .admin()
+                    .group(place)
+                    .ok()
+                    .and_then(|g| g.luns.remove(lun));
+                drop(gone);
+            }
+        }
+        result
     }
 
-    pub(crate) fn any_lun_of_target(&self, driver: &CStr, target: &str) -> Option<u16> {
-        self.admin()
-            .target(driver, target)
-            .ok()?
-            .luns
-            .first()
-            .map(|l| l.lun)
+    /// Settles `luns` for every session that sees `place`. Allocates nothing for what goes.
+    pub(crate) fn settle_place(&self, place: &Place, luns: &[u16], announce: Announce) -> Result {
+        let mut result = Ok(());
+        let mut last = 0;
+        while let Some(session) = self.session_after(place, last) {
+            last = session.number;
+            result = result.and(self.settle(&session, luns, announce));
+        }
+        result
     }
 
-    /// Whether the session is still one of the target's.
-    fn lists(&self, driver: &CStr, target: &str, session: &Arc<Session>) -> bool {
+    /// The first session made after number `last` that sees the LUNs of `place`.
+    fn session_after(&self, place: &Place, last: u64) -> Option<Arc<Session>> {
         let mut admin = self.admin();
-        let target = admin.target(driver, target);
-        target.is_ok_and(|t| t.sessions.iter().any(|s| Arc::ptr_eq(s, session)))
+        let target = admin
+            .target(place.driver.name(), place.target.as_str())
+            .ok()?;
+        target
+            .sessions
+            .iter()
+            .find(|s| s.number > last && s.is_in(place.group_name()))
+            .cloned()
     }
 
-    /// `clear`: every LUN of the target.
-    pub fn clear_luns(&self, driver: &CStr, target: &str) -> Result {
-        self.admin().target(driver, target)?;
-        while let Some(lun) = self.any_lun_of_target(driver, target) {
-            if self.del_lun(driver, target, lun).is_err() {
+    /// `clear`: every LUN of the place. Does not fail for want of memory.
+    pub fn clear_luns(&self, place: &Place) -> Result {
+        loop {
+            let mut batch = [0; BATCH];
+            let mut count = 0;
+            for (slot, (lun, _)) in batch.iter_mut().zip(self.admin().group(place)?.luns.iter()) {
+                *slot = *lun;
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            if self
+                .del_batch(place, batch.get(..count).unwrap_or(&[]))
+                .is_err()
+            {
+                // Somebody else is at one of them; what they do ends by itself.
                 crate::kapi::msleep(5);
             }
         }
-        Ok(())
     }
-}
-
-/// Tells the session, on every LUN but the one that came or went, that its list is another.
-fn luns_changed(session: &Session, changed: u16) {
-    session.luns.for_each(|lun, nexus| {
-        if lun != u32::from(changed) {
-            nexus
-                .unit_attentions()
-                .raise(Sense::REPORTED_LUNS_CHANGED, Precedence::Last);
-        }
-    });
 }

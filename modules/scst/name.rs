@@ -23,6 +23,14 @@ impl Name {
         Ok(Self(CString::try_from_fmt(fmt!("{text}"))?))
     }
 
+    /// `base` with `_` and a number behind it.
+    pub(crate) fn numbered(base: &Self, number: u32) -> Result<Self> {
+        Ok(Self(CString::try_from_fmt(fmt!(
+            "{}_{number}",
+            base.as_str()
+        ))?))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         // Made from a `str`, so it is one.

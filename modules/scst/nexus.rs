@@ -4,23 +4,31 @@
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::Arc;
+use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::attention::UnitAttentions;
 use crate::device::Device;
+use crate::kapi::sysfs::Dir;
+use crate::proto::cdb::{Transfer, Unit};
 use crate::proto::mmc::MediaEvent;
 use crate::proto::sense::Sense;
-use crate::target::Port;
+use crate::target::{ItNexus, Port};
 
 /// A device at a LUN of a session.
 #[pin_data]
 pub struct Nexus {
     device: Arc<Device>,
-    port: Arc<Port>,
-    read_only: bool,
+    it: Arc<ItNexus>,
+    /// Not 0: the mapping refuses writes.
+    read_only: Atomic<i32>,
+    /// The group's black hole.
+    black_hole: Atomic<i32>,
     drive: Drive,
     #[pin]
     attentions: UnitAttentions,
+    /// `lun<n>/` in the session's directory.
+    #[pin]
+    dir: Mutex<Option<Dir>>,
 }
 
 /// What an initiator holds of a drive with a removable medium, and has still to hear of it. Any context.
@@ -65,18 +73,20 @@ impl Drive {
 }
 
 impl Nexus {
-    /// A nexus as it is when its LUN appears: with the power-on condition pending.
+    /// A nexus with the condition `first` pending.
     pub(crate) fn new(
         device: Arc<Device>,
-        port: Arc<Port>,
-        read_only: bool,
+        it: Arc<ItNexus>,
+        first: Option<Sense>,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             device,
-            port,
-            read_only,
+            it,
+            read_only: Atomic::new(0),
+            black_hole: Atomic::new(0),
             drive: Drive::new(),
-            attentions <- UnitAttentions::new(Sense::POWER_ON_RESET),
+            attentions <- UnitAttentions::new(first),
+            dir <- new_mutex!(None),
         }? Error)
     }
 
@@ -86,9 +96,15 @@ impl Nexus {
         &self.device
     }
 
+    /// The initiator at its target port.
+    #[inline]
+    pub fn it(&self) -> &ItNexus {
+        &self.it
+    }
+
     /// The target port that the commands come in by.
     pub fn port(&self) -> &Port {
-        &self.port
+        &self.it.port
     }
 
     /// What the initiator holds of a removable medium.
@@ -100,7 +116,29 @@ impl Nexus {
     /// Whether commands that change the medium are refused: by the mapping, or by the device.
     #[inline]
     pub fn is_read_only(&self) -> bool {
-        self.read_only || self.device.is_read_only()
+        self.read_only.load(Relaxed) != 0 || self.device.is_read_only()
+    }
+
+    /// Takes what the group says of this LUN. Returns whether the mapping changed between refusing writes and not.
+    pub(crate) fn set(&self, read_only: bool, black_hole: u8) -> bool {
+        self.set_black_hole(black_hole);
+        let read_only = i32::from(read_only);
+        self.read_only.xchg(read_only, Relaxed) != read_only
+    }
+
+    /// Sets the group's black hole.
+    pub(crate) fn set_black_hole(&self, mode: u8) {
+        self.black_hole.store(i32::from(mode), Relaxed);
+    }
+
+    /// Whether a command with this transfer is to vanish without an answer.
+    #[inline]
+    pub(crate) fn swallows(&self, transfer: &Transfer) -> bool {
+        match self.black_hole.load(Relaxed) {
+            0 => false,
+            1 | 2 => true,
+            _ => transfer.unit == Unit::Blocks,
+        }
     }
 
     /// Whether sense data goes in descriptor format (SPC-4 D_SENSE).
@@ -109,9 +147,25 @@ impl Nexus {
         self.device.ops().descriptor_sense()
     }
 
-    /// What the initiator has to be told.
+    /// What the initiator has to be told at this LUN.
     #[inline]
     pub fn unit_attentions(&self) -> &UnitAttentions {
         &self.attentions
+    }
+
+    /// The next condition that the initiator has to be told: of this LUN first, then of its list of LUNs.
+    #[inline]
+    pub(crate) fn take_attention(&self) -> Option<Sense> {
+        if let Some(sense) = self.attentions.take() {
+            return Some(sense);
+        }
+        let pending = &self.it.luns_changed;
+        let told = pending.load(Relaxed) != 0 && pending.xchg(0, Relaxed) != 0;
+        told.then_some(Sense::REPORTED_LUNS_CHANGED)
+    }
+
+    /// Takes the directory out, or puts one in.
+    pub(crate) fn swap_dir(&self, dir: Option<Dir>) -> Option<Dir> {
+        core::mem::replace(&mut *self.dir.lock(), dir)
     }
 }

@@ -17,12 +17,17 @@ pub mod command;
 pub mod core;
 pub mod device;
 pub mod execute;
+pub mod group;
+mod groups;
 pub mod kapi;
+mod latency;
 mod luns;
 pub mod name;
 pub mod nexus;
 #[path = "../proto/mod.rs"]
 pub mod proto;
+pub mod settle;
+mod stats;
 pub mod target;
 mod targets;
 pub mod tree;

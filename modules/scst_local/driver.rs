@@ -102,8 +102,12 @@ impl TargetDriver for Driver {
         &ATTRS
     }
 
-    fn scsi_transport_version(&self) -> u16 {
-        tree::SAS as u16
+    fn scsi_transport_version(&self) -> Option<u16> {
+        Some(tree::SAS as u16)
+    }
+
+    fn sg_tablesize(&self) -> u32 {
+        scst::kapi::host::SG_TABLESIZE
     }
 
     fn connect(&self, session: &Arc<Session>) -> Result<Arc<dyn SessionOps>> {

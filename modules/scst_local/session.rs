@@ -143,6 +143,12 @@ impl SessionOps for LocalSession {
         self.with_host(|host| host.rescan_lun(u32::from(lun)));
     }
 
+    fn commands(&self, lun: Option<u16>) -> u32 {
+        let mut commands = 0;
+        self.with_host(|host| commands = host.commands(lun.map(u32::from)));
+        commands
+    }
+
     fn close(&self) {
         // Held until the host has gone: whoever removes a LUN meanwhile must wait, as the host's disks flush through it.
         let mut guard = self.host.lock();

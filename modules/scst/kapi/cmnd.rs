@@ -32,6 +32,8 @@ pub(crate) struct Private {
     pub(super) run: *const (),
     /// One of the states below.
     state: Atomic<i32>,
+    /// When the command came in, in nanoseconds; 0 while nobody wants to know.
+    started: Atomic<i64>,
 }
 
 /// Not ours: never queued, or given back.
@@ -85,7 +87,27 @@ impl Cmnd {
         // INVARIANT: By this function's contract; the state is set here.
         let this = Self(ptr);
         this.private_state().store(RUNNING, Release);
+        this.started().store(0, Relaxed);
         this
+    }
+
+    fn started(&self) -> &Atomic<i64> {
+        // SAFETY: `Private` is initialised by `init_cmd_priv`, and this field is shared as an atomic only.
+        unsafe { &(*self.private().as_ptr()).started }
+    }
+
+    /// Starts the command's clock.
+    pub(crate) fn start_clock(&self) {
+        self.started().store(super::now_ns() as i64, Relaxed);
+    }
+
+    /// Nanoseconds since the clock was started, if it was.
+    #[inline]
+    pub(crate) fn clock(&self) -> Option<u64> {
+        match self.started().load(Relaxed) {
+            0 => None,
+            start => Some(super::now_ns().saturating_sub(start as u64)),
+        }
     }
 
     fn raw(&self) -> &bindings::scsi_cmnd {
@@ -205,6 +227,14 @@ impl Cmnd {
         }
     }
 
+    /// Forgets the command without an answer: its initiator's patience ends, and its error handling finds nobody here.
+    /// Any context.
+    pub(crate) fn vanish(self) {
+        let _guard = rcu::read_lock();
+        let _ = self.private_state().xchg(IDLE, Full);
+        mem::forget(self);
+    }
+
     /// Leaves the command in its own memory together with `payload`, for a callback that knows where to find it.
     ///
     /// [`Parked::take`] is the way back.
@@ -277,7 +307,11 @@ pub(super) fn private_of(cmnd: NonNull<bindings::scsi_cmnd>) -> NonNull<Private>
 /// `cmnd` must be a command whose host has `cmd_size` set to the size of [`Private`], not yet in use.
 pub(super) unsafe fn init_private(cmnd: NonNull<bindings::scsi_cmnd>) {
     // SAFETY: By this function's contract.
-    unsafe { (&raw mut (*private_of(cmnd).as_ptr()).state).write(Atomic::new(IDLE)) };
+    unsafe {
+        let private = private_of(cmnd).as_ptr();
+        (&raw mut (*private).state).write(Atomic::new(IDLE));
+        (&raw mut (*private).started).write(Atomic::new(0));
+    }
 }
 
 /// What error handling asks of a command that is late.

@@ -6,6 +6,7 @@
 #include <linux/fs_struct.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/utsname.h>
 #include <linux/workqueue.h>
@@ -43,6 +44,42 @@ H(struct scatterlist *, sg_next, (struct scatterlist *sg), return sg_next(sg));
 H(void, sysfs_attr_init, (struct attribute *attr), sysfs_attr_init(attr));
 H(int, xa_insert, (struct xarray *xa, unsigned long index, void *entry, gfp_t gfp),
   return xa_insert(xa, index, entry, gfp));
+
+int scst_helper_xa_replace(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp, void **old)
+{
+	*old = xa_store(xa, index, entry, gfp);
+	return xa_err(*old);
+}
+EXPORT_SYMBOL_GPL(scst_helper_xa_replace);
+
+/* Counters of which every CPU has its own. Rust knows no __percpu: the pointer is a cookie to it. */
+#define PERCPU(counters) ((u64 __percpu *)(__force unsigned long)(counters))
+H(u64 *, counters_alloc, (size_t count),
+  return (u64 *)(__force unsigned long)__alloc_percpu(array_size(count, sizeof(u64)), sizeof(u64)));
+H(void, counters_free, (u64 *counters), free_percpu(PERCPU(counters)));
+
+/* Three neighbours at once: one call on the I/O path. */
+void scst_helper_counters_add(u64 *counters, size_t at, u64 a, u64 b, u64 c)
+{
+	u64 __percpu *first = PERCPU(counters) + at;
+
+	this_cpu_add(first[0], a);
+	this_cpu_add(first[1], b);
+	if (c)
+		this_cpu_add(first[2], c);
+}
+EXPORT_SYMBOL_GPL(scst_helper_counters_add);
+
+u64 scst_helper_counters_sum(u64 *counters, size_t at)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(PERCPU(counters) + at, cpu));
+	return sum;
+}
+EXPORT_SYMBOL_GPL(scst_helper_counters_sum);
 
 /* Keeps a host from being removed, unless that has begun. Not one line: the lock and the state belong together. */
 bool scst_helper_host_hold(struct Scsi_Host *host)

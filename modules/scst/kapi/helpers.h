@@ -46,6 +46,11 @@ struct file *scst_helper_bdev_file_open_excl(const char *path, bool writable, vo
 struct kobject *scst_helper_kernel_kobj(void);
 struct page *scst_helper_sg_page(struct scatterlist *sg);
 int scst_helper_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
+int scst_helper_xa_replace(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp, void **old);
+u64 *scst_helper_counters_alloc(size_t count);
+void scst_helper_counters_free(u64 *counters);
+void scst_helper_counters_add(u64 *counters, size_t at, u64 a, u64 b, u64 c);
+u64 scst_helper_counters_sum(u64 *counters, size_t at);
 void scst_helper_sysfs_attr_init(struct attribute *attr);
 bool scst_helper_host_hold(struct Scsi_Host *host);
 void scst_helper_host_settle(struct Scsi_Host *host);

@@ -33,6 +33,9 @@ const EH_STEP_MS: u32 = 10_000;
 /// kilobyte and a half each, so this is what a session costs.
 pub const CAN_QUEUE: u32 = 512;
 
+/// Pieces that the data of a command may be in.
+pub const SG_TABLESIZE: u32 = 0xFFFF;
+
 /// LUNs are numbered below this.
 pub const MAX_LUN: u32 = 16384;
 
@@ -180,6 +183,20 @@ impl<T: HostOps> Host<T> {
         sdev.rescan();
     }
 
+    /// Commands of `lun`, or of all LUNs, that the midlayer has sent and that are still with us.
+    pub fn commands(&self, lun: Option<u32>) -> u32 {
+        let mut tally = Tally {
+            lun: lun.map(u64::from),
+            count: 0,
+        };
+        // SAFETY: By the type's invariant; the callback is called before this returns, with a pointer to `tally`.
+        unsafe {
+            let tally = (&raw mut tally).cast();
+            bindings::scsi_host_busy_iter(self.shost.as_ptr(), Some(tally_one), tally);
+        }
+        tally.count
+    }
+
     fn sdev(&self, lun: u32) -> Option<Sdev> {
         // SAFETY: By the type's invariant.
         unsafe { Sdev::lookup(self.shost.as_ptr(), lun) }
@@ -243,7 +260,7 @@ impl<T: HostOps> Template<T> {
         t.can_queue = CAN_QUEUE as i32;
         t.cmd_per_lun = 64;
         t.this_id = -1;
-        t.sg_tablesize = u16::MAX;
+        t.sg_tablesize = SG_TABLESIZE as u16;
         // 32 MiB less one sector, and segments as long as the block layer can merge them: no device of ours has a DMA
         // engine with limits. Nothing is said of alignment either, so that the block layer's smallest holds.
         t.max_sectors = 0xFFFF;
@@ -412,9 +429,22 @@ const fn verdict(good: bool) -> i32 {
     }
 }
 
-struct Busy {
-    what: Recovery,
-    found: bool,
+/// Commands that are with us, of one LUN or of all.
+struct Tally {
+    lun: Option<u64>,
+    count: u32,
+}
+
+/// # Safety
+///
+/// Called by the midlayer with a started command and the [`Tally`] that was passed along.
+unsafe extern "C" fn tally_one(cmd: *mut scsi_cmnd, tally: *mut c_void) -> bool {
+    // SAFETY: By this function's contract.
+    let (tally, lun) = unsafe { (&mut *tally.cast::<Tally>(), (*(*cmd).device).lun) };
+    if let Some(ptr) = NonNull::new(cmd).filter(|_| tally.lun.is_none_or(|l| l == lun)) {
+        tally.count = tally.count.saturating_add(u32::from(cmnd::is_ours(ptr)));
+    }
+    true
 }
 
 /// Whether a command of `what` is still with us.
@@ -423,23 +453,12 @@ struct Busy {
 ///
 /// `shost` must be a host of ours.
 unsafe fn busy(shost: *mut Scsi_Host, what: Recovery) -> bool {
-    let mut state = Busy { what, found: false };
-    // SAFETY: The callback is called before this returns, with a pointer to `state`.
-    unsafe { bindings::scsi_host_busy_iter(shost, Some(note_busy), (&raw mut state).cast()) };
-    state.found
-}
-
-/// # Safety
-///
-/// Called by the midlayer with a started command and the [`Busy`] that was passed along.
-unsafe extern "C" fn note_busy(cmd: *mut scsi_cmnd, state: *mut c_void) -> bool {
-    // SAFETY: By this function's contract.
-    let (state, lun) = unsafe { (&mut *state.cast::<Busy>(), (*(*cmd).device).lun) };
-    if let (Some(ptr), true) = (
-        NonNull::new(cmd),
-        !matches!(state.what, Recovery::LunReset(l) if l != lun),
-    ) {
-        state.found |= cmnd::is_ours(ptr);
-    }
-    true
+    let lun = match what {
+        Recovery::LunReset(lun) => Some(lun),
+        Recovery::Abort | Recovery::TargetReset => None,
+    };
+    let mut tally = Tally { lun, count: 0 };
+    // SAFETY: The callback is called before this returns, with a pointer to `tally`.
+    unsafe { bindings::scsi_host_busy_iter(shost, Some(tally_one), (&raw mut tally).cast()) };
+    tally.count != 0
 }

@@ -125,6 +125,54 @@ impl<T> Drop for Live<T> {
     }
 }
 
+/// An entry that has left its map and lets no new user in.
+pub struct Retired<T>(Arc<Counted<T>>);
+
+impl<T> Retired<T> {
+    /// # Safety
+    ///
+    /// `ptr` must be null, or a pointer that a map has just given up.
+    unsafe fn new(ptr: *mut core::ffi::c_void) -> Option<Self> {
+        let ptr = NonNull::new(ptr)?.cast::<Counted<T>>();
+        // SAFETY: By this function's contract; the map's reference is now ours.
+        let entry = unsafe { Arc::from_raw(ptr.as_ptr()) };
+        entry.kill();
+        Some(Self(entry))
+    }
+}
+
+/// Never dropped with users: whoever does not [`drain`] it waits here.
+impl<T> Drop for Retired<T> {
+    fn drop(&mut self) {
+        self.0.drained.wait_for_completion();
+        // A reader may have found the pointer before it left the map and be about to look at the count.
+        rcu::synchronize_rcu();
+    }
+}
+
+/// Waits until all of `retired` have no users any more, which takes no longer than for one of them, and hands them to
+/// `f` with their places. Sleeps.
+pub fn drain<T, const N: usize>(
+    retired: [Option<Retired<T>>; N],
+    mut f: impl FnMut(usize, Arc<Counted<T>>),
+) {
+    if retired.iter().all(Option::is_none) {
+        return;
+    }
+    for entry in retired.iter().flatten() {
+        entry.0.drained.wait_for_completion();
+    }
+    // As in `Retired::drop`, once for all.
+    rcu::synchronize_rcu();
+    for (at, entry) in retired.into_iter().enumerate() {
+        if let Some(entry) = entry {
+            let entry = core::mem::ManuallyDrop::new(entry);
+            // SAFETY: Read once from what is never dropped.
+            f(at, unsafe { core::ptr::read(&entry.0) });
+        }
+    }
+}
+
 /// The map. Readers take no lock; writers are serialised by the map's own lock and may sleep.
 ///
 /// # Invariants
@@ -166,6 +214,17 @@ impl<T> LiveMap<T> {
         live.then_some(Live(entry))
     }
 
+    /// The entry at `index` itself, for whoever keeps it from being taken out meanwhile. Any context.
+    pub(crate) fn entry(&self, index: u32) -> Option<Arc<Counted<T>>> {
+        let live = self.get(index)?;
+        // SAFETY: The entry is in the map, which owns a reference, and `live` keeps it there or its owner waiting.
+        unsafe {
+            let ptr = live.0.as_ptr().cast_const();
+            let borrowed = core::mem::ManuallyDrop::new(Arc::from_raw(ptr));
+            Some((*borrowed).clone())
+        }
+    }
+
     /// Puts `value` at `index`. `EEXIST` where there is one.
     pub fn insert(&self, index: u32, value: Arc<Counted<T>>) -> Result {
         let ptr = Arc::into_raw(value);
@@ -190,18 +249,40 @@ impl<T> LiveMap<T> {
         Ok(())
     }
 
+    /// Puts `value` at `index` in the place of what is there; users find the one or the other. Sleeps.
+    pub fn replace(&self, index: u32, value: Arc<Counted<T>>) -> Result<Option<Retired<T>>> {
+        let ptr = Arc::into_raw(value);
+        let mut old = core::ptr::null_mut();
+        // SAFETY: The xarray is initialised; the pointer is aligned, so it is a valid entry.
+        let ret = unsafe {
+            bindings::scst_helper_xa_replace(
+                self.xa.get(),
+                index as usize,
+                ptr.cast_mut().cast(),
+                c::GFP_KERNEL,
+                &mut old,
+            )
+        };
+        if ret != 0 {
+            // SAFETY: The map did not take the pointer.
+            drop(unsafe { Arc::from_raw(ptr) });
+            return Err(Error::from_errno(ret));
+        }
+        // SAFETY: By the type's invariant an entry is a pointer of `Arc::into_raw`, and this one is no longer in the map.
+        Ok(unsafe { Retired::new(old) })
+    }
+
+    /// Takes the entry at `index` out: no new user finds it. Those that it has may still be at work.
+    pub fn retire(&self, index: u32) -> Option<Retired<T>> {
+        // SAFETY: The xarray is initialised; what comes out is as in `replace`.
+        unsafe { Retired::new(c::xa_erase(self.xa.get(), index as usize)) }
+    }
+
     /// Takes the entry at `index` out and waits until its users have gone. Sleeps.
     pub fn remove(&self, index: u32) -> Option<Arc<Counted<T>>> {
-        // SAFETY: The xarray is initialised.
-        let ptr = unsafe { c::xa_erase(self.xa.get(), index as usize) };
-        let ptr = NonNull::new(ptr)?.cast::<Counted<T>>();
-        // SAFETY: By the type's invariant, and the map's reference is now ours.
-        let entry = unsafe { Arc::from_raw(ptr.as_ptr()) };
-        entry.kill();
-        entry.drained.wait_for_completion();
-        // A reader may have found the pointer before it was erased and be about to look at the count.
-        rcu::synchronize_rcu();
-        Some(entry)
+        let mut removed = None;
+        drain([self.retire(index)], |_, entry| removed = Some(entry));
+        removed
     }
 
     /// Calls `f` with every index and value, in ascending order. `f` must not sleep.

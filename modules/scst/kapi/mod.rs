@@ -17,6 +17,7 @@
 //! | `segments` | the pages of a command's data |
 //! | `workq`, `noio` | running a command where it may sleep, without recursing into I/O |
 //! | `livemap` | a map that is read without locks and whose entries drain before they go |
+//! | `percpu` | counters of which every CPU has its own |
 //! | `file`, `bdev` | backing stores |
 
 #![allow(unsafe_code)]
@@ -34,11 +35,19 @@ pub mod host;
 pub mod livemap;
 pub mod noio;
 pub mod params;
+pub mod percpu;
 mod sdev;
 pub mod segments;
 pub mod sysfs;
 pub(crate) mod uts;
 pub mod workq;
+
+/// Nanoseconds of a clock that only goes forward. Any context.
+#[inline]
+pub fn now_ns() -> u64 {
+    // SAFETY: May be called from any context but NMI, where no code of ours runs.
+    unsafe { kernel::bindings::ktime_get() as u64 }
+}
 
 /// Sleeps for at least `ms` milliseconds. Process context only.
 pub fn msleep(ms: u32) {

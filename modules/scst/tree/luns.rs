@@ -7,27 +7,32 @@ use kernel::str::CString;
 use kernel::sync::Arc;
 
 use super::{first_words, params_of, refused, show_key, text};
-use crate::alive::Kept;
 use crate::core::Core;
 use crate::device::Device;
+use crate::group::{Lun, Place};
 use crate::kapi::global;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent};
-use crate::name::Name;
 use crate::proto::mgmt;
-use crate::target::{Lun, TargetDriver};
+use crate::settle::Announce;
 
-pub(super) struct LunsMgmt {
-    pub(super) driver: Kept<dyn TargetDriver>,
-    pub(super) target: Name,
+/// `luns/mgmt`
+struct LunsMgmt(Place);
+
+static LUNS: [Attr; 1] = [Attr::managed(c"mgmt", 0o644, 0)];
+
+/// `luns/` with its `mgmt`.
+pub(super) fn luns_dir(parent: &Dir, place: &Place) -> Result<Dir, Failed> {
+    let mgmt = Arc::new(LunsMgmt(place.clone()), GFP_KERNEL).map_err(Error::from)?;
+    Dir::with(Parent::Dir(parent), c"luns", &LUNS, mgmt)
 }
-
-pub(super) static LUNS: [Attr; 1] = [Attr::managed(c"mgmt", 0o644, 0)];
 
 impl Attributes for LunsMgmt {
     fn show(&self, _id: u16, page: &mut Page<'_>) -> Result {
         page.push(
             b"Usage: echo \"add DEVICE LUN [parameters]\" >mgmt\n\
               \x20      echo \"del LUN\" >mgmt\n\
+              \x20      echo \"replace DEVICE LUN [parameters]\" >mgmt\n\
+              \x20      echo \"replace_no_ua DEVICE LUN [parameters]\" >mgmt\n\
               \x20      echo \"clear\" >mgmt\n\n\
               where parameters are one or more name=value pairs separated by ';'\n\n\
               The following parameters available: read_only\n",
@@ -44,23 +49,27 @@ impl LunsMgmt {
     fn command(&self, core: &Core, text: &str) -> Result {
         let mut words = first_words(text)?;
         let command = words.required().map_err(refused)?;
-        let (driver, target) = (self.driver.name(), self.target.as_str());
-        if mgmt::is(command, "add") {
-            let device = words.required().map_err(refused)?;
-            let lun = lun_number(words.required().map_err(refused)?)?;
-            let read_only = read_only_of(params_of(text, &words))?;
-            return core.add_lun(driver, target, device, lun, read_only);
+        if mgmt::is(command, "clear") {
+            words.end().map_err(refused)?;
+            return core.clear_luns(&self.0);
         }
         if mgmt::is(command, "del") {
             let lun = lun_number(words.required().map_err(refused)?)?;
             words.end().map_err(refused)?;
-            return core.del_lun(driver, target, lun);
+            return core.del_lun(&self.0, lun);
         }
-        if mgmt::is(command, "clear") {
-            words.end().map_err(refused)?;
-            return core.clear_luns(driver, target);
+        let device = words.required().map_err(refused)?;
+        let lun = lun_number(words.required().map_err(refused)?)?;
+        let read_only = read_only_of(params_of(text, &words))?;
+        if mgmt::is(command, "add") {
+            core.add_lun(&self.0, device, lun, read_only)
+        } else if mgmt::is(command, "replace") {
+            core.replace_lun(&self.0, device, lun, read_only, Announce::Yes)
+        } else if mgmt::is(command, "replace_no_ua") {
+            core.replace_lun(&self.0, device, lun, read_only, Announce::No)
+        } else {
+            Err(EINVAL)
         }
-        Err(EINVAL)
     }
 }
 
@@ -100,8 +109,8 @@ impl Attributes for LunFiles {
 }
 
 /// `luns/<n>` with its link to the device, and the device's link back.
-pub(crate) fn publish_lun(parent: &Dir, lun: &mut Lun) -> Result<(), Failed> {
-    let name = CString::try_from_fmt(fmt!("{}", lun.lun))?;
+pub(crate) fn publish_lun(parent: &Dir, number: u16, lun: &mut Lun) -> Result<(), Failed> {
+    let name = CString::try_from_fmt(fmt!("{number}"))?;
     let files = LunFiles {
         device: lun.device.clone(),
         read_only: lun.read_only,

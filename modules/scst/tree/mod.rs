@@ -8,22 +8,27 @@
 
 use kernel::prelude::*;
 
+use crate::core::sections;
 use crate::kapi::sysfs::{Dir, Page, Parent};
 use crate::proto::mgmt;
 
 mod devices;
 mod drivers;
+mod groups;
 mod handlers;
 mod luns;
 mod root;
 mod sessions;
+mod settings;
+mod statistics;
 mod targets;
 
 pub(crate) use devices::device_dirs;
 pub(crate) use drivers::driver_dir;
+pub(crate) use groups::group_dirs;
 pub(crate) use handlers::handler_dir;
 pub(crate) use luns::{publish_lun, unpublish_lun};
-pub(crate) use sessions::session_dir;
+pub(crate) use sessions::{nexus_dir, session_dir};
 pub(crate) use targets::target_dirs;
 pub use targets::SAS;
 

@@ -2,6 +2,7 @@
 //! The checked board: what every stage and the appliance read. Every section serialises by itself, with the
 //! profile's own key names, so that a stage can hash just the part that it reads.
 
+use crate::stack::Stack;
 use crate::value::{BoardName, DevicePath, ModuleName, PackageName, RelativePath, Serial, Size, Tty};
 use crate::{Device, DeviceGroup, Target};
 use serde::{Deserialize, Serialize};
@@ -24,13 +25,8 @@ pub struct Board {
     pub(crate) watchdog: Watchdog,
     pub(crate) disk: Disk,
     pub(crate) vm: Vm,
-    pub(crate) scst: Scst,
-    #[serde(rename = "device", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) devices: Vec<Device>,
-    #[serde(rename = "target", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) targets: Vec<Target>,
-    #[serde(rename = "device_group", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) device_groups: Vec<DeviceGroup>,
+    #[serde(flatten)]
+    pub(crate) stack: Stack,
 }
 
 impl Board {
@@ -89,24 +85,29 @@ impl Board {
         &self.vm
     }
 
+    /// `[scst]`, `[[device]]`, `[[target]]` and `[[device_group]]`: all that the target stack is told.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
     /// `[scst]`.
     pub fn scst(&self) -> &Scst {
-        &self.scst
+        &self.stack.scst
     }
 
     /// `[[device]]`, in the profile's order.
     pub fn devices(&self) -> &[Device] {
-        &self.devices
+        &self.stack.devices
     }
 
     /// `[[target]]`, in the profile's order.
     pub fn targets(&self) -> &[Target] {
-        &self.targets
+        &self.stack.targets
     }
 
     /// `[[device_group]]`, in the profile's order.
     pub fn device_groups(&self) -> &[DeviceGroup] {
-        &self.device_groups
+        &self.stack.device_groups
     }
 
     /// The whole kernel command line: one `console=` for each terminal of `[console]`, then `[kernel] cmdline`.

@@ -39,13 +39,16 @@
 
 mod board;
 mod check;
+mod conf;
 mod inherit;
 mod plan;
 mod problem;
 #[cfg(feature = "schema")]
 mod schema;
+mod snapshot;
 mod source;
 mod spec;
+mod stack;
 mod steps;
 mod target;
 mod text;
@@ -58,11 +61,16 @@ pub use board::{
     Arch, Attributes, Backing, Board, Bus, Console, Disk, Drivers, Handler, Identity, Kernel, Rootfs, Scst,
     Vm, VmDisk, Watchdog,
 };
-pub use plan::{Action, ObjectId, Plan, Step, SYSFS_ROOT};
+pub use plan::{Action, ObjectId, Plan, Policy, Step, SYSFS_ROOT};
 pub use problem::{Problem, Problems};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
+pub use snapshot::{
+    DeviceGroupState, DriverState, File, Files, GroupState, HandlerState, LunState, Snapshot,
+    TargetGroupState, TargetState,
+};
 pub use source::{Loader, Source};
+pub use stack::Stack;
 pub use target::{
     AluaState, Device, DeviceGroup, Driver, InitiatorGroup, Lun, RemoteTarget, Target, TargetGroup,
 };

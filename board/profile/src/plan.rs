@@ -9,10 +9,25 @@ use std::fmt;
 pub const SYSFS_ROOT: &str = "/sys/kernel/scst_tgt";
 
 /// All steps, in the order in which they are taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The steps. Each comes after everything that it needs.
     pub steps: Vec<Step>,
+    /// What is there already as it should be, and takes no step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub present: Vec<ObjectId>,
+    /// What is left as it is although it differs, each with what to do about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Whose the running configuration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Ours alone: what is not described goes, and what must be made anew to become right is.
+    Own,
+    /// Not only ours: nothing is taken away and no LUN is interrupted; a note says what that leaves undone.
+    Keep,
 }
 
 /// One step. Where it fails, everything that needs its object is skipped, and nothing else.
@@ -24,6 +39,9 @@ pub struct Step {
     pub needs: Vec<ObjectId>,
     /// What is done.
     pub action: Action,
+    /// What a reader should know before it is done, such as which LUNs are interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// The name of something that a step brings about, such as `device disk1` or `lun scst_local/tgt/0`. No two steps
@@ -84,12 +102,16 @@ pub enum Action {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.notes.iter().try_for_each(|note| writeln!(f, "# {note}"))?;
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(note) = &self.note {
+            writeln!(f, "# {note}")?;
+        }
         self.action.fmt(f)
     }
 }

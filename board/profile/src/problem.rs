@@ -175,6 +175,9 @@ impl Serialize for Problem {
 #[serde(transparent)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// What they are about, for the line that counts them.
+    #[serde(skip)]
+    subject: &'static str,
 }
 
 impl Problems {
@@ -191,7 +194,18 @@ impl Problems {
             files.iter().position(|file| file == problem.file().unwrap_or_default()).unwrap_or_default()
         };
         list.sort_by_key(|problem| (rank(problem), problem.start()));
-        Problems { list }
+        Problems { list, subject: "the board profile" }
+    }
+
+    /// The same findings about something else, which has other words for some things.
+    pub(crate) fn about(self, subject: &'static str, words: &[(&str, &str)]) -> Self {
+        let said = |text: String| words.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        let list = self.list.into_iter().map(|problem| Problem {
+            message: said(problem.message),
+            help: problem.help.map(said),
+            ..problem
+        });
+        Problems { list: list.collect(), subject }
     }
 
     /// The findings, by file and place.
@@ -221,8 +235,8 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.list.len() {
-            1 => f.write_str("the board profile has 1 error"),
-            count => write!(f, "the board profile has {count} errors"),
+            1 => write!(f, "{} has 1 error", self.subject),
+            count => write!(f, "{} has {count} errors", self.subject),
         }
     }
 }

@@ -67,6 +67,7 @@ fn value(kind: Kind) -> Map<String, Value> {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Switch => json!({ "enum": [true, false, 1, 0] }),
         Kind::Number(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Hex(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Kind::Size(rule) => json!({
             "anyOf": [
                 { "type": "string", "pattern": "^[0-9]+ *(B|[KMGT](iB)?)?$" },

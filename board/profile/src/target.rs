@@ -109,7 +109,7 @@ pub struct DeviceGroup {
 pub struct TargetGroup {
     /// The name under `target_groups`.
     pub name: GroupName,
-    /// The TARGET PORT GROUP of SPC-4, 1 to 65535.
+    /// The TARGET PORT GROUP of SPC-4, 1 to 65535; 0 for none.
     pub group_id: u16,
     /// Whether it is the preferred group.
     pub preferred: bool,
@@ -127,7 +127,7 @@ pub struct TargetGroup {
 pub struct RemoteTarget {
     /// Its name.
     pub name: TargetName,
-    /// Its relative target port identifier, 1 to 65535.
+    /// Its relative target port identifier, 1 to 65535; 0 for none.
     pub rel_tgt_id: u16,
 }
 

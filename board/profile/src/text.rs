@@ -40,7 +40,7 @@ impl Board {
 
     /// What brings the board's devices, targets and LUNs up, in order.
     pub fn plan(&self) -> Plan {
-        crate::steps::plan(self)
+        self.stack.plan()
     }
 }
 

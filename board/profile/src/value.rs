@@ -88,6 +88,8 @@ pub enum AttributeValue {
     Flag(bool),
     /// A number; written in decimal.
     Number(i64),
+    /// A number; written in hexadecimal behind `0x`.
+    Hex(i64),
     /// Text; written as it is.
     Text(String),
 }
@@ -104,6 +106,7 @@ impl fmt::Display for AttributeValue {
         match self {
             AttributeValue::Flag(on) => f.write_str(if *on { "1" } else { "0" }),
             AttributeValue::Number(number) => number.fmt(f),
+            AttributeValue::Hex(number) => write!(f, "0x{number:x}"),
             AttributeValue::Text(text) => f.write_str(text),
         }
     }

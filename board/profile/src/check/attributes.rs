@@ -64,6 +64,7 @@ fn value(kind: Kind, entry: &Entry) -> Option<AttributeValue> {
             let bytes = read_size(value).ok()?.bytes();
             i64::try_from(bytes).ok().map(AttributeValue::Number)
         }
+        (Kind::Hex(_), Value::Number(number)) => Some(AttributeValue::Hex(*number)),
         (Kind::Word(_), value) => Some(AttributeValue::Text(word(value))),
         (_, Value::Number(number)) => Some(AttributeValue::Number(*number)),
         (_, Value::Text(text)) => Some(AttributeValue::Text(text.clone())),

@@ -4,8 +4,10 @@
 use super::attributes;
 use super::unique::Unique;
 use super::view::{Found, View};
+use super::Backings;
 use crate::board::{Attributes, Disk, Handler};
 use crate::problem::{Place, Problem};
+use crate::spec::device_owner;
 use crate::target::Device;
 use crate::value::{AttributeValue, DeviceName, DevicePath, Size};
 use std::collections::HashMap;
@@ -17,6 +19,7 @@ const WRITABLE: [&str; 2] = ["/data/", "/config/"];
 pub(super) fn all<'a>(
     root: &View<'a>,
     disk: Option<&Disk>,
+    backings: Backings,
     problems: &mut Vec<Problem>,
 ) -> (Vec<Device>, Unique<'a>) {
     let mut names = Unique::new("device", "give each device a name of its own");
@@ -29,9 +32,12 @@ pub(super) fn all<'a>(
         let device = device(&view, name, problems);
         devices.extend(device.map(|device| (device, view)));
     }
-    shared_files(&devices, problems);
-    same_identities(&devices, problems);
-    config_files(&devices, disk, problems);
+    if backings == Backings::OfTheImage {
+        devices.iter().for_each(|(device, view)| check_place(view, device, problems));
+        shared_files(&devices, problems);
+        same_identities(&devices, problems);
+        config_files(&devices, disk, problems);
+    }
     (devices.into_iter().map(|(device, _)| device).collect(), names)
 }
 
@@ -40,8 +46,7 @@ fn device(view: &View<'_>, name: Option<Found<'_, &str>>, problems: &mut Vec<Pro
     let filename = view.text("filename", problems);
     let size = view.size("size", problems);
     let handler = handler?;
-    let owner = Handler::ALL.iter().position(|known| *known == handler).unwrap_or_default();
-    let attributes = attributes::read(view, owner, &format!("handler {handler}"), problems);
+    let attributes = attributes::read(view, device_owner(handler), &format!("handler {handler}"), problems);
     check_filename(view, handler, filename, problems);
     check_size(handler, filename, size, problems);
     check_blocks(view, handler, &attributes, size, problems);
@@ -69,20 +74,28 @@ fn check_filename(
     match (handler, filename) {
         (Handler::VdiskFileio | Handler::VdiskBlockio, None) if view.node("filename").is_none() => {
             let message = format!("a {handler} device stands on something, and no `filename` says on what");
-            problems.push(Problem::at(view.place, message).help(format!("add `filename = \"{example}\"`")));
+            problems
+                .push(Problem::at(view.place, message).help(format!("add `filename`, such as {example}")));
         }
         (Handler::VdiskNullio, Some((_, place))) => {
             let message = "a vdisk_nullio device stores nothing and takes no `filename`";
             problems.push(Problem::at(place, message).help("drop it, or use vdisk_fileio"));
         }
-        (Handler::VdiskFileio, Some((path, place))) if !writable(path) && !path.starts_with("/dev/") => {
+        _ => {}
+    }
+}
+
+/// What an image's devices stand on must be there after the next boot, too.
+fn check_place(view: &View<'_>, device: &Device, problems: &mut Vec<Problem>) {
+    let Some(path) = device.filename.as_ref().map(DevicePath::as_str) else { return };
+    let place = view.place_of("filename");
+    match device.handler {
+        Handler::VdiskFileio if !writable(path) && !path.starts_with("/dev/") => {
             let message = format!("`{path}` is not on a partition that keeps what is written");
             let help = "put the file below /data or /config; the rest of the file system is memory";
             problems.push(Problem::at(place, message).help(help));
         }
-        (Handler::VdiskBlockio, Some((path, place)))
-            if path.starts_with('/') && !path.starts_with("/dev/") =>
-        {
+        Handler::VdiskBlockio if path.starts_with('/') && !path.starts_with("/dev/") => {
             let message = format!("`{path}` is not a block device");
             let help =
                 "name one below /dev, such as /dev/disk/by-serial/<serial>, or use vdisk_fileio for a file";

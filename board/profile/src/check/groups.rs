@@ -53,7 +53,7 @@ fn target_groups<'a>(view: &View<'a>, targets: &Unique<'a>, problems: &mut Vec<P
             names.note(name, place, problems);
         }
         let number = group.number("group_id", problems);
-        if let Some((number, place)) = number {
+        if let Some((number, place)) = number.filter(|(number, _)| *number != 0) {
             numbers.note(&number.to_string(), place, problems);
         }
         for (target, place) in group.list("targets") {

@@ -117,6 +117,10 @@ fn value(kind: Kind, entry: &mut Entry, problems: &mut Vec<Problem>) {
             let number = *number;
             problems.extend(range(entry, number, min, max));
         }
+        (Kind::Hex(max), Value::Number(number)) => {
+            let number = *number;
+            problems.extend(range(entry, number, 0, max));
+        }
         (Kind::Size(rule), Value::Number(_) | Value::Text(_)) => problems.extend(size(entry, rule)),
         (Kind::Choice(words), Value::Text(word)) => {
             if !words.iter().any(|(known, _)| known == word) {
@@ -283,7 +287,7 @@ fn wanted(kind: Kind, entry: &Entry) -> (&'static str, String) {
     let key = &entry.key;
     match kind {
         Kind::Flag | Kind::Switch => ("true or false", format!("write `{key} = true` or `{key} = false`")),
-        Kind::Number(..) => match &entry.node.value {
+        Kind::Number(..) | Kind::Hex(_) => match &entry.node.value {
             Value::Text(text) if text.parse::<i64>().is_ok() => {
                 ("a number", format!("write it without quotes: `{key} = {text}`"))
             }

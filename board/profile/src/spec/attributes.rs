@@ -153,15 +153,10 @@ pub(super) static TARGET: &[Attribute] = &[
     row(
         "scsi_transport_version",
         "w",
-        Kind::Number(0, 0xffff),
+        Kind::Hex(0xffff),
         "Version descriptor of the SCSI transport in INQUIRY.",
     ),
-    row(
-        "phys_transport_version",
-        "w",
-        Kind::Number(0, 0xffff),
-        "Version descriptor of the physical transport.",
-    ),
+    row("phys_transport_version", "w", Kind::Hex(0xffff), "Version descriptor of the physical transport."),
     row("sg_tablesize", "r", COUNT, "Segments in a command's scatter list."),
     row("unknown_cmd_count", "r", COUNT, "Commands without a known direction so far."),
     row("none_cmd_count", "r", COUNT, "Commands without data so far."),
@@ -188,12 +183,7 @@ pub(super) static GROUP: &[Attribute] = &[
 /// The core's own.
 pub(super) static CORE: &[Attribute] = &[
     row("threads", "w", Kind::Number(1, 4096), "Threads of the core for devices without their own."),
-    row(
-        "setup_id",
-        "w",
-        Kind::Number(0, u32::MAX as i64),
-        "Number that default identifications are derived from.",
-    ),
+    row("setup_id", "w", Kind::Hex(u32::MAX as i64), "Number that default identifications are derived from."),
     row("max_tasklet_cmd", "w", COUNT, "Commands that may run in the context that submits them."),
     row("poll_us", "w", COUNT, "Microseconds that command threads poll before they sleep."),
     row("measure_latency", "w", Kind::Switch, "Keep latency statistics for each session."),

@@ -9,7 +9,7 @@ mod stack;
 
 pub(crate) use format::Format;
 pub(crate) use sections::ROOT;
-pub(crate) use stack::PARAMETERS;
+pub(crate) use stack::{DEVICE, DEVICE_TITLE, GROUP, PARAMETERS, SCST, TARGET};
 
 use crate::board::Handler;
 
@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Switch,
     /// A whole number in a range, both ends included.
     Number(i64, i64),
+    /// A whole number from 0 up to this one, which SCST shows in hexadecimal.
+    Hex(i64),
     /// A size in bytes.
     Size(&'static SizeRule),
     /// One of some words, each with its meaning.
@@ -138,10 +140,14 @@ impl Spec {
     }
 }
 
-/// The attributes that a device of this handler takes when it is made, and those that are written afterwards.
+/// Which of a device attribute's roles is a handler's.
+pub(crate) fn device_owner(handler: Handler) -> usize {
+    Handler::ALL.iter().position(|known| *known == handler).unwrap_or_default()
+}
+
+/// How a device of this handler takes an attribute: when it is made, or afterwards.
 pub(crate) fn device_role(handler: Handler, name: &str) -> Role {
-    let owner = Handler::ALL.iter().position(|known| *known == handler).unwrap_or_default();
-    stack::DEVICE.attribute(name).map_or(Role::Absent, |attribute| attribute.role(owner))
+    DEVICE.attribute(name).map_or(Role::Absent, |attribute| attribute.role(device_owner(handler)))
 }
 
 /// A key whose absence is an error.

@@ -15,7 +15,7 @@ static DEVICE_SIZE: SizeRule = SizeRule {
 const LUN_NUMBER: Kind = Kind::Number(0, 16383);
 
 /// `[scst]`.
-pub(super) static SCST: Spec = Spec {
+pub(crate) static SCST: Spec = Spec {
     title: "[scst]",
     doc: "Attributes of the target core, by SCST's names.",
     id: None,
@@ -51,9 +51,12 @@ static VDISK_PARAMETERS: Spec = Spec {
     keys: &[],
 };
 
+/// How the table of a device is written.
+pub(crate) const DEVICE_TITLE: &str = "[[device]]";
+
 /// `[[device]]`.
-pub(super) static DEVICE: Spec = Spec {
-    title: "[[device]]",
+pub(crate) static DEVICE: Spec = Spec {
+    title: DEVICE_TITLE,
     doc: "An SCST device.",
     id: Some("name"),
     attributes: attributes::DEVICE,
@@ -84,7 +87,7 @@ pub(super) static DEVICE: Spec = Spec {
 };
 
 /// `[[target]]`.
-pub(super) static TARGET: Spec = Spec {
+pub(crate) static TARGET: Spec = Spec {
     title: "[[target]]",
     doc: "An SCST target.",
     id: Some("name"),
@@ -126,7 +129,7 @@ const LUN: Spec = Spec {
     ],
 };
 
-static GROUP: Spec = Spec {
+pub(crate) static GROUP: Spec = Spec {
     title: "[[target.group]]",
     doc: "Initiators that see LUNs of their own.",
     id: Some("name"),
@@ -143,7 +146,7 @@ static GROUP: Spec = Spec {
 };
 
 /// `[[device_group]]`.
-pub(super) static DEVICE_GROUP: Spec = Spec {
+pub(crate) static DEVICE_GROUP: Spec = Spec {
     title: "[[device_group]]",
     doc: "Devices that share their ALUA states.",
     id: Some("name"),
@@ -162,7 +165,11 @@ static TARGET_GROUP: Spec = Spec {
     attributes: &[],
     keys: &[
         required("name", Kind::Text(&GROUP_NAME), "The group's name in SCST."),
-        required("group_id", Kind::Number(1, 65535), "Target port group number."),
+        required(
+            "group_id",
+            Kind::Number(0, 65535),
+            "Target port group number; 0 leaves the group without one, as SCST makes it.",
+        ),
         defaulted("preferred", Kind::Flag, Fallback::Flag(false), "Whether initiators should prefer it."),
         defaulted("state", ALUA_STATE, Fallback::Text("active"), "Asymmetric access state."),
         optional("targets", Kind::List(&REFERENCE), "Targets of this board."),
@@ -186,6 +193,10 @@ static REMOTE_TARGET: Spec = Spec {
     attributes: &[],
     keys: &[
         required("name", Kind::Text(&TARGET_NAME), "Its name."),
-        required("rel_tgt_id", Kind::Number(1, 65535), "Its relative target port identifier."),
+        required(
+            "rel_tgt_id",
+            Kind::Number(0, 65535),
+            "Its relative target port identifier; 0 leaves the target without one, as SCST makes it.",
+        ),
     ],
 };

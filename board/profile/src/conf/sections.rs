@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What `scstadmin -write_config` keeps of a tree: which attributes, in which order.
+
+use crate::snapshot::{
+    DeviceGroupState, DriverState, Files, GroupState, HandlerState, LunState, Snapshot, TargetGroupState,
+    TargetState,
+};
+use std::collections::BTreeMap;
+
+/// A line, or the head of a section with its paragraphs, between which empty lines stand.
+pub(super) struct Section {
+    pub(super) words: Vec<String>,
+    pub(super) paragraphs: Vec<Vec<Section>>,
+}
+
+impl Section {
+    fn new<const N: usize>(words: [&str; N], paragraphs: Vec<Vec<Section>>) -> Section {
+        let paragraphs = paragraphs.into_iter().filter(|paragraph| !paragraph.is_empty()).collect();
+        Section { words: words.map(str::to_string).to_vec(), paragraphs }
+    }
+
+    fn line<const N: usize>(words: [&str; N]) -> Section {
+        Section::new(words, Vec::new())
+    }
+}
+
+/// Values that are worth saving and can be given back: files that can be written, and what `creatable` names.
+fn kept(files: &Files, creatable: &[String]) -> Vec<Section> {
+    let kept = files.iter().filter(|(name, file)| file.key && (file.writable || creatable.contains(name)));
+    kept.map(|(name, file)| Section::line([name, &file.value])).collect()
+}
+
+/// The core's own attributes.
+pub(super) fn core(snapshot: &Snapshot) -> Vec<Section> {
+    kept(&snapshot.files, &[])
+}
+
+/// The sections at the top, each a paragraph.
+pub(super) fn top(snapshot: &Snapshot) -> Vec<Section> {
+    let handlers = snapshot.handlers.iter().filter_map(|(name, state)| handler(name, state));
+    let drivers = snapshot.drivers.iter().filter_map(|(name, state)| driver(name, state));
+    let groups = snapshot.device_groups.iter().map(|(name, state)| device_group(name, state));
+    handlers.chain(drivers).chain(groups).collect()
+}
+
+fn handler(name: &str, state: &HandlerState) -> Option<Section> {
+    let own = kept(&state.files, &[]);
+    let device = |(device, files): (&String, &Files)| {
+        vec![Section::new(["DEVICE", device], vec![kept(files, &state.parameters)])]
+    };
+    let devices = state.devices.iter().map(device);
+    let paragraphs: Vec<_> = [own].into_iter().chain(devices).collect();
+    (paragraphs.iter().any(|paragraph| !paragraph.is_empty()))
+        .then(|| Section::new(["HANDLER", name], paragraphs))
+}
+
+fn driver(name: &str, state: &DriverState) -> Option<Section> {
+    let own = kept(&always(&state.files, &["enabled"]), &[]);
+    let targets = state.targets.iter().map(|(name, state)| vec![target(name, state)]);
+    let paragraphs: Vec<_> = [own].into_iter().chain(targets).collect();
+    (paragraphs.iter().any(|paragraph| !paragraph.is_empty()))
+        .then(|| Section::new(["TARGET_DRIVER", name], paragraphs))
+}
+
+/// The files, with some of them saved whatever they say.
+fn always(files: &Files, names: &[&str]) -> Files {
+    let mut files = files.clone();
+    for (_, file) in files.iter_mut().filter(|(name, _)| names.contains(&name.as_str())) {
+        file.key = true;
+    }
+    files
+}
+
+/// A target's sessions stand among its attributes, under the name of the parameter that makes them.
+fn target(name: &str, state: &TargetState) -> Section {
+    const SESSION: &str = "session_name";
+    let own = kept(&always(&state.files, &["enabled"]), &[]);
+    let (mut own, after): (Vec<_>, Vec<_>) =
+        own.into_iter().partition(|line| line.words[0].as_str() < SESSION);
+    own.extend(state.sessions.iter().map(|session| Section::line([SESSION, session])));
+    own.extend(after);
+    let groups = state.groups.iter().map(|(name, state)| vec![group(name, state)]);
+    let paragraphs = [own, luns(&state.luns)].into_iter().chain(groups).collect();
+    Section::new(["TARGET", name], paragraphs)
+}
+
+fn luns(luns: &BTreeMap<u16, LunState>) -> Vec<Section> {
+    let lun = |(number, state): (&u16, &LunState)| {
+        let own = kept(&state.files, &["read_only".to_string()]);
+        Section::new(["LUN", &number.to_string(), &state.device], vec![own])
+    };
+    luns.iter().map(lun).collect()
+}
+
+fn group(name: &str, state: &GroupState) -> Section {
+    let initiators = state.initiators.iter().map(|pattern| vec![Section::line(["INITIATOR", pattern])]);
+    let paragraphs = [luns(&state.luns)].into_iter().chain(initiators).chain([kept(&state.files, &[])]);
+    Section::new(["GROUP", name], paragraphs.collect())
+}
+
+fn device_group(name: &str, state: &DeviceGroupState) -> Section {
+    let devices = state.devices.iter().map(|device| Section::line(["DEVICE", device])).collect();
+    let groups = state.target_groups.iter().map(|(name, state)| vec![target_group(name, state)]);
+    Section::new(["DEVICE_GROUP", name], [devices].into_iter().chain(groups).collect())
+}
+
+fn target_group(name: &str, state: &TargetGroupState) -> Section {
+    let target =
+        |(name, files): &(String, Files)| vec![Section::new(["TARGET", name], vec![kept(files, &[])])];
+    let paragraphs = [kept(&state.files, &[])].into_iter().chain(state.targets.iter().map(target));
+    Section::new(["TARGET_GROUP", name], paragraphs.collect())
+}

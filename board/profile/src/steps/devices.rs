@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Devices: made, told what differs, or made anew where what differs is only taken when a device is made.
+
+use super::compare::same;
+use super::{device_id, luns, module, Owner, Steps};
+use crate::board::{Attributes, Handler};
+use crate::plan::{Action, ObjectId};
+use crate::snapshot::Files;
+use crate::spec::{device_owner, device_role, Kind, Role, DEVICE};
+use crate::stack::Stack;
+use crate::target::Device;
+use std::collections::BTreeMap;
+
+/// What a nullio device has when nobody says how large it is, in bytes.
+const NULLIO_SIZE: &str = "2748779069440";
+
+/// Devices that only become right by being made anew, each with the reason. Where the configuration is not ours alone
+/// there is none, but a note for each.
+pub(super) fn made_anew(stack: &Stack, steps: &mut Steps) -> BTreeMap<String, String> {
+    let mut anew = BTreeMap::new();
+    for device in &stack.devices {
+        let Some(reason) = steps.live.device(device.name.as_str()).and_then(|(handler, files)| {
+            if handler != device.handler.as_str() {
+                return Some(format!("its handler is {handler} and should be {}", device.handler));
+            }
+            difference(device, files)
+        }) else {
+            continue;
+        };
+        if steps.owns() {
+            anew.insert(device.name.to_string(), reason);
+        } else {
+            let name = &device.name;
+            steps.note(format!("device {name} is configured differently: {reason}; --force makes it anew"));
+        }
+    }
+    anew
+}
+
+/// What a device was made with, by the names of its files.
+fn made_with(device: &Device) -> Attributes {
+    use crate::value::AttributeValue;
+    let created = |name: &str| device_role(device.handler, name) == Role::Create;
+    let mut made: Attributes = device
+        .attributes
+        .iter()
+        .filter(|(name, _)| created(name))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    if matches!(device.handler, Handler::VdiskFileio | Handler::VdiskBlockio) {
+        let path = device.filename.as_ref().map(|path| AttributeValue::Text(path.to_string()));
+        made.extend(path.map(|path| ("filename".to_string(), path)));
+    }
+    made
+}
+
+/// Why a device that is there cannot become what it should be by writing to its files.
+fn difference(device: &Device, files: &Files) -> Option<String> {
+    let wanted = made_with(device);
+    for (name, value) in &wanted {
+        let Some(file) = files.get(name).filter(|file| !file.writable || name == "filename") else {
+            continue;
+        };
+        let kind = DEVICE.attribute(name).map_or(Kind::Line(0), |attribute| attribute.kind);
+        if !same(kind, &value.to_string(), &file.value) {
+            return Some(format!("`{name}` is `{}` and should be `{value}`", file.value));
+        }
+    }
+    let unwanted = files.iter().find(|(name, file)| {
+        file.key
+            && !file.writable
+            && device_role(device.handler, name) == Role::Create
+            && !wanted.contains_key(*name)
+            && !decides_itself(device.handler, name)
+    });
+    unwanted.map(|(name, file)| format!("`{name}` is `{}` and nobody describes it", file.value))
+}
+
+/// Values that may differ from the default although nobody gave them: those of the disk below, and the write cache,
+/// which initiators switch.
+fn decides_itself(handler: Handler, name: &str) -> bool {
+    match name {
+        "nv_cache" | "thin_provisioned" => handler == Handler::VdiskBlockio,
+        "write_through" => true,
+        _ => false,
+    }
+}
+
+/// One device.
+pub(super) fn device(device: &Device, steps: &mut Steps) {
+    match steps.live.device(device.name.as_str()).map(|(_, files)| files.clone()) {
+        Some(files) => update(device, &files, steps),
+        None => add(device, steps),
+    }
+}
+
+fn update(device: &Device, files: &Files, steps: &mut Steps) {
+    if let Some(file) = backing_file(device) {
+        steps.present(file);
+        resized_file(device, files, steps);
+    }
+    steps.present(device_id(&device.name));
+    let taken = |name: &str| files.get(name).is_some_and(|file| file.writable);
+    let written = device
+        .attributes
+        .iter()
+        .filter(|(name, _)| device_role(device.handler, name) == Role::Write || taken(name));
+    let written: Attributes = written.map(|(name, value)| (name.clone(), value.clone())).collect();
+    written_afterwards(device, &written, files, steps);
+    if device.handler == Handler::VdiskNullio && device.size.is_none() {
+        if let Some(file) =
+            files.get("size").filter(|file| file.key && steps.owns() && file.value != NULLIO_SIZE)
+        {
+            let note = format!("`size` is {} and not described any more, so it gets its default", file.value);
+            size(device, NULLIO_SIZE, &Files::new(), steps);
+            steps.noted(note);
+        }
+    }
+}
+
+/// A file is made once; what the profile says of its size later changes nothing.
+fn resized_file(device: &Device, files: &Files, steps: &mut Steps) {
+    let there = files.get("size").map(|file| file.value.clone());
+    if let (Some(size), Some(there), Some(path)) = (device.size, there, &device.filename) {
+        if there != size.bytes().to_string() {
+            let bytes = size.bytes();
+            steps.note(format!(
+                "device {} has {there} bytes, the profile says {bytes}: left as it is; `truncate -s {bytes} {path}` and `resync_size` change that",
+                device.name
+            ));
+        }
+    }
+}
+
+fn backing_file(device: &Device) -> Option<ObjectId> {
+    let path = device.filename.as_ref().filter(|_| device.size.is_some())?;
+    (device.handler == Handler::VdiskFileio).then(|| ObjectId::new("file", path))
+}
+
+fn add(device: &Device, steps: &mut Steps) {
+    let (name, handler) = (&device.name, device.handler);
+    let mut needs = vec![module(handler.module())];
+    if let (Some(file), Some(path), Some(size)) = (backing_file(device), &device.filename, device.size) {
+        let action = Action::CreateFile { path: path.to_string(), size: size.bytes() };
+        steps.push(file.clone(), &[], action);
+        needs.push(file);
+    }
+    let created = |attribute: &str| device_role(handler, attribute) == Role::Create;
+    let (at_creation, afterwards): (Attributes, Attributes) =
+        device.attributes.clone().into_iter().partition(|(attribute, _)| created(attribute));
+    let mut words = vec![format!("add_device {name}")];
+    let mut parameters = Vec::new();
+    if let (Handler::VdiskFileio | Handler::VdiskBlockio, Some(path)) = (handler, &device.filename) {
+        parameters.push(format!("filename={path}"));
+    }
+    parameters.extend(at_creation.iter().map(|(attribute, value)| format!("{attribute}={value}")));
+    // The size is checked against the block size as soon as it is read, so it comes behind it.
+    if let (Handler::VdiskNullio, Some(size)) = (handler, device.size) {
+        parameters.push(format!("size={}", size.bytes()));
+    }
+    if !parameters.is_empty() {
+        words.push(parameters.join("; "));
+    }
+    steps.write(device_id(name), &needs, format!("handlers/{handler}/mgmt"), words.join(" "));
+    let sizeless = Device { size: device.size.filter(|_| handler != Handler::VdiskNullio), ..device.clone() };
+    written_afterwards(&sizeless, &afterwards, &Files::new(), steps);
+}
+
+/// What a device is told once it is there.
+fn written_afterwards(device: &Device, attributes: &Attributes, files: &Files, steps: &mut Steps) {
+    let path = format!("devices/{}", device.name);
+    let needs = [device_id(&device.name)];
+    if let (Handler::VdiskBlockio | Handler::VdiskNullio, Some(bytes)) = (device.handler, device.size) {
+        size(device, &bytes.bytes().to_string(), files, steps);
+    }
+    let owner = Owner { path: &path, object: &path, spec: &DEVICE, index: device_owner(device.handler) };
+    steps.attributes(&owner, &needs, attributes, files);
+    if let (Handler::Vcdrom, Some(medium)) = (device.handler, &device.filename) {
+        let object = ObjectId::new("medium", &device.name);
+        match files.get("filename") {
+            Some(file) if file.value == medium.as_str() => steps.present(object),
+            _ => steps.write(object, &needs, format!("{path}/filename"), medium),
+        }
+    }
+}
+
+fn size(device: &Device, bytes: &str, files: &Files, steps: &mut Steps) {
+    let path = format!("devices/{}", device.name);
+    let object = ObjectId::new("attribute", format!("{path}/size"));
+    match files.get("size") {
+        Some(file) if file.value == bytes => steps.present(object),
+        _ => steps.write(object, &[device_id(&device.name)], format!("{path}/size"), bytes),
+    }
+}
+
+/// Where initiators see a device, for the note on what its removal interrupts.
+pub(super) fn seen_at(name: &str, steps: &Steps) -> String {
+    let places = luns::of_device(&steps.live, name);
+    match places.is_empty() {
+        true => "no LUN shows it".to_string(),
+        false => format!("this interrupts {}", places.join(", ")),
+    }
+}

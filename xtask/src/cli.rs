@@ -247,9 +247,43 @@ pub(crate) enum BoardVerb {
         #[command(flatten)]
         json: Json,
     },
+    /// Make a board of an scst.conf, or of what `appliance export` printed
+    #[command(after_help = IMPORT_HELP)]
+    Import {
+        /// The file: TOML where its name ends in .toml, else scst.conf
+        file: PathBuf,
+        /// The new board's name [default: the file's, without its ending]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Print a board's target stack as scst.conf
+    #[command(after_help = EXPORT_HELP)]
+    Export {
+        /// A board, or a path to a profile
+        #[arg(default_value = "qemu-x86_64")]
+        board: String,
+        /// Print TOML instead: the sections of the target stack, without what it inherits
+        #[arg(long)]
+        toml: bool,
+    },
     /// Write the JSON schema of profiles to board/profile.schema.json
     Schema,
 }
+
+const IMPORT_HELP: &str = "\
+Every mistake is shown at once, with file, line and caret; then nothing is written. Devices must stand on what an
+image has: files below /data or /config, block devices below /dev.
+
+Examples:
+  cargo xtask board import /etc/scst.conf --name san1
+  cargo xtask build-image --board san1";
+
+const EXPORT_HELP: &str = "\
+The text is in the form in which scstadmin -write_config writes it. What SCST has no word for stays behind, and a
+line on standard error says so: module parameters, and the size of a file that is made when it is missing.
+
+Example:
+  cargo xtask board export qemu-x86_64 >scst.conf";
 
 /// A verb that a script may read.
 #[derive(Debug, Clone, Copy, Args)]

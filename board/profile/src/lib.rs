@@ -74,7 +74,7 @@ pub use stack::Stack;
 pub use target::{
     AluaState, Device, DeviceGroup, Driver, InitiatorGroup, Lun, RemoteTarget, Target, TargetGroup,
 };
-pub use text::{declares_board, diff, template, Change};
+pub use text::{board_of, declares_board, diff, template, Change};
 pub use value::{
     AttributeValue, BoardName, DeviceName, DevicePath, GroupName, ModuleName, PackageName, Pattern,
     RelativePath, Serial, SessionName, Size, TargetName, Tty,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! All that the target stack is told: the part of a board that TOML and `scst.conf` both can say.
 
-use crate::board::Scst;
+use crate::board::{Handler, Scst};
 use crate::check::{self, Backings};
 use crate::conf;
 use crate::plan::{Plan, Policy};
@@ -70,6 +70,17 @@ impl Stack {
     /// The stack as `scst.conf`, in the form in which `scstadmin -write_config` writes one.
     pub fn conf(&self) -> String {
         Snapshot::of(self).conf()
+    }
+
+    /// What the stack says and `scst.conf` has no words for, a sentence each.
+    pub fn unsaid(&self) -> Vec<String> {
+        let modules = self.scst.parameters.keys();
+        let modules =
+            modules.map(|module| format!("the parameters of module {module} are given when it is loaded"));
+        let made = |device: &&Device| device.handler == Handler::VdiskFileio && device.size.is_some();
+        let files = self.devices.iter().filter(made);
+        let files = files.map(|device| format!("the file of device {} must be there already", device.name));
+        modules.chain(files).collect()
     }
 
     /// What brings everything up where nothing is there yet, in order.

@@ -6,6 +6,7 @@ use crate::board::Board;
 use crate::plan::Plan;
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
+use crate::stack::Stack;
 use crate::tree;
 use miette::NamedSource;
 use serde::Serialize;
@@ -120,4 +121,11 @@ fn identity(item: &Value) -> String {
 /// The text of a new board's profile, ready to edit; it is complete as it stands.
 pub fn template(name: &str) -> String {
     include_str!("template.toml").replace("NAME", name)
+}
+
+/// The text of a board's profile around a stack that came from the file `origin`; complete as it stands.
+pub fn board_of(name: &str, origin: &str, stack: &Stack) -> String {
+    let body = stack.toml();
+    let body = body.strip_prefix("schema = 1\n\n").unwrap_or(&body);
+    include_str!("import.toml").replace("NAME", name).replace("ORIGIN", origin) + "\n" + body
 }

@@ -6,17 +6,17 @@ use board_profile::{Action, Plan};
 use std::collections::HashMap;
 
 /// One step with its names as text.
-pub(crate) struct Task<'a> {
+struct Task<'a> {
     /// What the step brings about.
-    pub(crate) object: &'a str,
+    object: &'a str,
     /// Objects of earlier steps without which it is pointless.
-    pub(crate) needs: Vec<&'a str>,
+    needs: Vec<&'a str>,
     /// What is done.
-    pub(crate) action: &'a Action,
+    action: &'a Action,
 }
 
 /// The steps of a plan, in its order.
-pub(crate) fn tasks(plan: &Plan) -> Vec<Task<'_>> {
+fn tasks(plan: &Plan) -> Vec<Task<'_>> {
     plan.steps
         .iter()
         .map(|step| Task {
@@ -44,8 +44,18 @@ pub(crate) trait Machine {
     fn run(&mut self, action: &Action) -> Result<Option<String>, Trouble>;
 }
 
+/// Takes every step of a plan that can be taken; what is there already counts, too.
+pub(crate) fn execute(plan: &Plan, machine: &mut impl Machine) -> Report {
+    let mut report = take(&tasks(plan), machine);
+    report.present = plan.present.len();
+    report.objects += report.present;
+    report.up += report.present;
+    report.notes.splice(0..0, plan.notes.iter().cloned());
+    report
+}
+
 /// Takes every step that can be taken.
-pub(crate) fn execute(tasks: &[Task<'_>], machine: &mut impl Machine) -> Report {
+fn take(tasks: &[Task<'_>], machine: &mut impl Machine) -> Report {
     let mut report = Report { objects: tasks.len(), ..Report::new(State::Up) };
     // Objects that are not there, each with the failure that it goes back to.
     let mut missing: HashMap<&str, &str> = HashMap::new();
@@ -119,7 +129,7 @@ mod tests {
             .map(|(object, needs, action)| Task { object, needs: needs.clone(), action })
             .collect();
         let mut machine = Scripted { failing, asked: vec![] };
-        let report = execute(&tasks, &mut machine);
+        let report = take(&tasks, &mut machine);
         (report, machine.asked)
     }
 

@@ -103,6 +103,8 @@ impl Linux<'_> {
         let place = self.root.at(&format!("{SYSFS_ROOT}/{path}"));
         let file = OpenOptions::new().write(true).open(place);
         let mut file = file.map_err(|error| trouble(&error, "it does not open", open_advice(path)))?;
+        // A write of nothing never reaches the target stack; an empty line clears a value.
+        let data = if data.is_empty() { "\n" } else { data };
         match file.write(data.as_bytes()) {
             Ok(written) if written == data.len() => Ok(()),
             Ok(written) => Err(Trouble {

@@ -6,6 +6,8 @@ mod block;
 mod cli;
 mod errno;
 mod execute;
+#[cfg(test)]
+mod fake;
 mod gpt;
 mod grow;
 mod links;
@@ -14,11 +16,14 @@ mod load;
 mod machine;
 mod report;
 mod root;
+mod snapshot;
 mod status;
 mod uevent;
 mod unload;
 
-use cli::{Cli, LinksMode, Verb};
+use board_profile::Stack;
+use cli::{Cli, Form, LinksMode, Verb};
+use load::Source;
 use report::{Report, State};
 use root::Root;
 use std::io::Write;
@@ -41,10 +46,14 @@ fn main() -> ExitCode {
 
 fn run(root: &Root, verb: Verb) -> u8 {
     match verb {
-        Verb::Load { profile, dry_run: true, .. } | Verb::Plan { profile } => plan(root, &profile),
-        Verb::Load { profile, json, wait, .. } => load(root, &profile, wait, json),
+        Verb::Load { source, dry_run: true, json, .. }
+        | Verb::Apply { source, dry_run: true, json }
+        | Verb::Plan { source, json } => plan(root, &source, json),
+        Verb::Load { source, json, wait, .. } => record(root, &load(root, &source, wait, json)),
+        Verb::Apply { source, json, .. } => load(root, &source, Duration::ZERO, json).exit_status(),
+        Verb::Export(form) => export(root, form),
         Verb::Unload => complain(unload::unload(root, MODPROBE)),
-        Verb::Status { json } => status(root, json),
+        Verb::Status { json, .. } => status(root, json),
         Verb::Links(mode) => links(root, mode),
         Verb::Grow { image } => grow(root, image.as_deref()),
         Verb::Verdict => verdict(root),
@@ -67,8 +76,12 @@ fn complain(messages: Vec<String>) -> u8 {
     u8::from(!messages.is_empty())
 }
 
-fn plan(root: &Root, profile: &str) -> u8 {
-    match load::plan(root, profile) {
+fn plan(root: &Root, source: &Source, json: bool) -> u8 {
+    match source.plan(root) {
+        Ok(plan) if json => show(&pretty(&plan), 0),
+        Ok(plan) if plan.steps.is_empty() => {
+            show(&format!("{plan}# nothing to do: all {} objects are there\n", plan.present.len()), 0)
+        }
         Ok(plan) => show(&plan.to_string(), 0),
         Err(errors) => {
             eprint!("{errors}");
@@ -77,8 +90,14 @@ fn plan(root: &Root, profile: &str) -> u8 {
     }
 }
 
-fn load(root: &Root, profile: &str, wait: Duration, json: bool) -> u8 {
-    let report = load::load(root, profile, wait, MODPROBE);
+/// JSON for programs.
+fn pretty(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("only text and numbers");
+    text + "\n"
+}
+
+fn load(root: &Root, source: &Source, wait: Duration, json: bool) -> Report {
+    let report = source.load(root, wait, MODPROBE);
     for failure in &report.failures {
         eprintln!("appliance: {failure}");
     }
@@ -89,10 +108,30 @@ fn load(root: &Root, profile: &str, wait: Duration, json: bool) -> u8 {
         eprintln!("appliance: note: {note}");
     }
     eprint!("{}", report.profile_errors);
-    if json {
-        show(&report.json(), 0);
+    match json {
+        true => show(&report.json(), 0),
+        false => show(&format!("appliance: {}\n", report.summary()), 0),
+    };
+    report
+}
+
+/// Prints what is running, in one of the two forms that `apply` takes back.
+fn export(root: &Root, form: Form) -> u8 {
+    let snapshot = snapshot::read(root);
+    if snapshot.version.is_empty() {
+        return complain(vec!["the target core `scst` is not loaded: `appliance load` loads it".into()]);
     }
-    record(root, &report)
+    let conf = snapshot.conf();
+    match form {
+        Form::Conf => show(&conf, 0),
+        Form::Toml => match Stack::from_conf("scst.conf", &conf) {
+            Ok(stack) => show(&stack.toml(), 0),
+            Err(problems) => {
+                eprint!("{}", problems.plain());
+                complain(vec!["what runs cannot be said in TOML; `appliance export` writes scst.conf".into()])
+            }
+        },
+    }
 }
 
 /// Writes the report where programs find it, and gives back its exit status.

@@ -71,6 +71,9 @@ pub(crate) struct Report {
     pub(crate) objects: usize,
     /// How many of them are there.
     pub(crate) up: usize,
+    /// How many of those were there before, and were left alone.
+    #[serde(default)]
+    pub(crate) present: usize,
     /// Steps that failed, in order.
     pub(crate) failures: Vec<Failure>,
     /// Steps that were not tried, in order.
@@ -91,6 +94,7 @@ impl Report {
             state,
             objects: 0,
             up: 0,
+            present: 0,
             failures: Vec::new(),
             skipped: Vec::new(),
             notes: Vec::new(),
@@ -149,6 +153,15 @@ impl Report {
             (!objects.is_empty()).then(|| format!("not tried without {}: {listed}", failure.object))
         };
         self.failures.iter().filter_map(sentence).collect()
+    }
+
+    /// What was done, in one line.
+    pub(crate) fn summary(&self) -> String {
+        match (self.state, self.up - self.present) {
+            (State::Unusable, _) => "nothing was done".to_string(),
+            (State::Up, 0) => format!("nothing to do, {} of {} objects", self.up, self.objects),
+            (_, steps) => format!("steps taken: {steps}, {} of {} objects", self.up, self.objects),
+        }
     }
 
     /// The last line of a boot.

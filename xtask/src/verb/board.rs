@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `board`: list, check, show and compare board profiles.
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
-use board_profile::Problems;
-use miette::IntoDiagnostic as _;
+use board_profile::{Problems, Stack};
+use miette::{IntoDiagnostic as _, WrapErr as _};
 use serde::Serialize;
 
-use crate::board::Boards;
+use crate::board::{Board, Boards};
 use crate::cli::{BoardVerb, Json};
 use crate::ctx::Ctx;
 use crate::files;
@@ -28,6 +30,8 @@ pub(crate) fn run(ctx: &Ctx, verb: &BoardVerb) -> miette::Result<ExitCode> {
             print(*json, &plan, || plan.to_string())
         }
         BoardVerb::Diff { left, right, json } => diff(&boards, left, right, *json),
+        BoardVerb::Import { file, name } => import(ctx, &boards, file, name.as_deref()),
+        BoardVerb::Export { board, toml } => export(&boards.load(board)?, *toml),
         BoardVerb::Schema => {
             files::write(&Boards::folder(ctx).join("profile.schema.json"), board_profile::json_schema())?;
             Ok(ExitCode::SUCCESS)
@@ -78,19 +82,44 @@ fn listed(boards: &Boards, name: String) -> Listed {
 }
 
 fn new(ctx: &Ctx, boards: &Boards, name: &str) -> miette::Result<ExitCode> {
+    write_new(ctx, boards, name, &board_profile::template(name))
+}
+
+/// Makes a board of the target stack that a file describes.
+fn import(ctx: &Ctx, boards: &Boards, file: &Path, name: Option<&str>) -> miette::Result<ExitCode> {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.unwrap_or(&stem);
+    let shown = file.display().to_string();
+    let text = fs::read_to_string(file).into_diagnostic().wrap_err_with(|| shown.clone())?;
+    let stack = match shown.ends_with(".toml") {
+        true => Stack::from_toml(&shown, &text)?,
+        false => Stack::import_conf(&shown, &text)?,
+    };
+    write_new(ctx, boards, name, &board_profile::board_of(name, &shown, &stack))
+}
+
+/// Writes the profile of a board that is not there yet, if it is a good one.
+fn write_new(ctx: &Ctx, boards: &Boards, name: &str, text: &str) -> miette::Result<ExitCode> {
     let path = Boards::folder(ctx).join(format!("{name}.toml"));
     if path.exists() {
         miette::bail!(help = "give the new board another name", "board/{name}.toml exists already");
     }
-    let text = board_profile::template(name);
-    // The template of a name that no board may have must not be written, so it is checked first.
-    let template = |asked: &str| match asked == name {
-        true => Ok(board_profile::Source { path: format!("board/{name}.toml"), text: text.clone() }),
+    // The profile of a name that no board may have must not be written, so it is checked first.
+    let new = |asked: &str| match asked == name {
+        true => Ok(board_profile::Source { path: format!("board/{name}.toml"), text: text.to_owned() }),
         false => board_profile::Loader::load(boards, asked),
     };
-    board_profile::load(name, &template)?;
-    files::write(&path, &text)?;
+    board_profile::load(name, &new)?;
+    files::write(&path, text)?;
     println!("wrote board/{name}.toml; edit it, then: cargo xtask board check {name}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(board: &Board, toml: bool) -> miette::Result<ExitCode> {
+    let stack = board.stack();
+    print!("{}", if toml { stack.toml() } else { stack.conf() });
+    let left = if toml { Vec::new() } else { stack.unsaid() };
+    left.iter().for_each(|what| eprintln!("note: {what}"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -91,7 +91,7 @@ impl Reader<'_> {
         let head = statement.head();
         match (statement.argument(), statement.words.get(count)) {
             (None, _) => {
-                self.problem(head, format!("`{}` has no name", head.text), "write it behind the word")
+                self.problem(head, format!("`{}` has no name", head.text), "write it behind the word");
             }
             (_, Some(extra)) => {
                 let message = format!("`{}` takes no `{}`", head.text, extra.text);
@@ -270,8 +270,12 @@ impl Reader<'_> {
                 "INITIATOR" => initiators.extend(self.name(inner, 2).map(node)),
                 _ if keyword(inner) => self.misplaced(inner, "into a group", &["LUN", "INITIATOR"]),
                 _ => {
-                    Object { what: "an initiator group", spec: spec(&["target", "group"]), table: &mut table }
-                        .attribute(inner, self.problems)
+                    Object {
+                        what: "an initiator group",
+                        spec: spec(&["target", "group"]),
+                        table: &mut table,
+                    }
+                    .attribute(inner, self.problems);
                 }
             }
         }

@@ -5,11 +5,12 @@ use super::compare::same;
 use super::{device_id, luns, module, Owner, Steps};
 use crate::board::{Attributes, Handler};
 use crate::plan::{Action, ObjectId};
-use crate::snapshot::Files;
+use crate::snapshot::{Files, Snapshot};
 use crate::spec::{device_owner, device_role, Kind, Role, DEVICE};
 use crate::stack::Stack;
 use crate::target::Device;
-use std::collections::BTreeMap;
+use crate::value::AttributeValue;
+use std::collections::{BTreeMap, HashSet};
 
 /// What a nullio device has when nobody says how large it is, in bytes.
 const NULLIO_SIZE: &str = "2748779069440";
@@ -37,9 +38,18 @@ pub(super) fn made_anew(stack: &Stack, steps: &mut Steps) -> BTreeMap<String, St
     anew
 }
 
+/// Devices that cannot be written: those that are there as they are, the others as they will be made.
+pub(super) fn read_only(stack: &Stack, live: &Snapshot) -> HashSet<String> {
+    let read_only = |device: &Device| match live.device(device.name.as_str()) {
+        _ if device.handler == Handler::Vcdrom => true,
+        Some((_, files)) => files.get("read_only").is_some_and(|file| file.value == "1"),
+        None => device.attributes.get("read_only").is_some_and(AttributeValue::is_on),
+    };
+    stack.devices.iter().filter(|device| read_only(device)).map(|device| device.name.to_string()).collect()
+}
+
 /// What a device was made with, by the names of its files.
 fn made_with(device: &Device) -> Attributes {
-    use crate::value::AttributeValue;
     let created = |name: &str| device_role(device.handler, name) == Role::Create;
     let mut made: Attributes = device
         .attributes
@@ -188,6 +198,8 @@ fn size(device: &Device, bytes: &str, files: &Files, steps: &mut Steps) {
     let path = format!("devices/{}", device.name);
     let object = ObjectId::new("attribute", format!("{path}/size"));
     match files.get("size") {
+        // A nullio device is made with its size.
+        Some(file) if file.value == bytes && device.handler == Handler::VdiskNullio => {}
         Some(file) if file.value == bytes => steps.present(object),
         _ => steps.write(object, &[device_id(&device.name)], format!("{path}/size"), bytes),
     }

@@ -99,7 +99,7 @@ fn targets(
         match there {
             Some(_) => steps.present(object.clone()),
             None => {
-                steps.write(object.clone(), own, format!("{folder}/mgmt"), format!("add {}", target.name))
+                steps.write(object.clone(), own, format!("{folder}/mgmt"), format!("add {}", target.name));
             }
         }
         let none = Files::new();

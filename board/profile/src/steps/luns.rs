@@ -27,19 +27,13 @@ impl Place<'_> {
 }
 
 /// LUNs that should be there, against those that are; each needs its owner and its device.
-pub(super) fn wanted(
-    place: &Place<'_>,
-    luns: &[Lun],
-    live: &BTreeMap<u16, LunState>,
-    read_only: &dyn Fn(&str) -> bool,
-    steps: &mut Steps,
-) {
+pub(super) fn wanted(place: &Place<'_>, luns: &[Lun], live: &BTreeMap<u16, LunState>, steps: &mut Steps) {
     for lun in luns {
         let there = live.get(&lun.lun);
         let needs: Vec<ObjectId> = place.needs.iter().cloned().chain([device_id(&lun.device)]).collect();
         let words = format!("{} {}{}", lun.device, lun.lun, if lun.read_only { " read_only=1" } else { "" });
         // What a device cannot take, its LUNs do not take either.
-        let wanted = lun.read_only || read_only(lun.device.as_str());
+        let wanted = lun.read_only || steps.read_only.contains(lun.device.as_str());
         match there {
             None => steps.write(place.id(lun.lun), &needs, place.mgmt(), format!("add {words}")),
             Some(there) if there.device == lun.device.as_str() && is_read_only(there) == wanted => {

@@ -16,7 +16,7 @@ mod targets;
 use crate::board::{Attributes, Handler};
 use crate::plan::{Action, ObjectId, Plan, Policy, Step};
 use crate::snapshot::{Files, Snapshot};
-use crate::spec::{Attribute, Spec};
+use crate::spec::{Attribute, Role, Spec};
 use crate::stack::Stack;
 use crate::target::{Driver, Target};
 use compare::{default_of, same};
@@ -25,16 +25,23 @@ use std::fmt::Display;
 
 /// The steps that make `live` be the stack.
 pub(crate) fn plan(stack: &Stack, live: &Snapshot, policy: Policy) -> Plan {
-    let mut steps = Steps { live: live.clone(), policy, gone: HashSet::new(), plan: Plan::default() };
+    let mut steps = Steps {
+        live: live.clone(),
+        policy,
+        gone: HashSet::new(),
+        read_only: HashSet::new(),
+        plan: Plan::default(),
+    };
     let anew = devices::made_anew(stack, &mut steps);
     removal::remove(stack, &anew, &mut steps);
+    steps.read_only = devices::read_only(stack, &steps.live);
     modules(stack, &mut steps);
     let core = [module("scst")];
     let files = steps.live.files.clone();
     let owner = Owner { path: "", object: "scst", spec: &crate::spec::SCST, index: 0 };
     steps.attributes(&owner, &core, &stack.scst.attributes, &files);
     stack.devices.iter().for_each(|device| devices::device(device, &mut steps));
-    stack.targets.iter().for_each(|target| targets::target(stack, target, &mut steps));
+    stack.targets.iter().for_each(|target| targets::target(target, &mut steps));
     stack.device_groups.iter().for_each(|group| groups::device_group(stack, group, &mut steps));
     steps.plan
 }
@@ -45,6 +52,8 @@ struct Steps {
     policy: Policy,
     /// Removals among the steps.
     gone: HashSet<ObjectId>,
+    /// Devices that cannot be written, so that none of their LUNs can.
+    read_only: HashSet<String>,
     plan: Plan,
 }
 
@@ -119,7 +128,10 @@ impl Steps {
         let value = value.to_string();
         match files.get(name) {
             Some(file) if attribute.is_some_and(|known| same(known.kind, &value, &file.value)) => {
-                self.present(object)
+                // What is given when the object is made is no object of its own.
+                if attribute.is_some_and(|known| known.role(owner.index) != Role::Create) {
+                    self.present(object);
+                }
             }
             _ => self.write(object, needs, below(owner.path, name), value),
         }

@@ -54,11 +54,10 @@ pub(super) fn remove(stack: &Stack, anew: &BTreeMap<String, String>, steps: &mut
         }
     }
     for (handler, name, reason) in goes.into_values() {
-        let seen = devices::seen_at(&name, steps);
         let object = device_id(&name);
         if steps.remove(&object, format!("handlers/{handler}/mgmt"), format!("del_device {name}")) {
             if let Some(reason) = reason {
-                steps.noted(format!("device {name} is made anew, since {reason}; {seen}"));
+                steps.noted(reason);
             }
             steps.live.handlers.values_mut().for_each(|state| drop(state.devices.remove(&name)));
             for group in steps.live.device_groups.values_mut() {
@@ -78,7 +77,8 @@ fn going(stack: &Stack, anew: &BTreeMap<String, String>, steps: &Steps) -> Going
     for (handler, state) in steps.live.handlers.iter().filter(|(handler, _)| known(handler)) {
         for name in state.devices.keys() {
             let described = stack.devices.iter().any(|device| device.name.as_str() == name);
-            let reason = anew.get(name).cloned();
+            let seen = devices::seen_at(name, steps);
+            let reason = anew.get(name).map(|why| format!("device {name} is made anew, since {why}; {seen}"));
             if !described || reason.is_some() {
                 going.insert(name.clone(), (handler.clone(), name.clone(), reason));
             }

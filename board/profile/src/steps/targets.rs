@@ -3,17 +3,14 @@
 
 use super::luns::{self, Place};
 use super::{module, target_id, Owner, Steps};
-use crate::board::Handler;
 use crate::plan::ObjectId;
 use crate::snapshot::{GroupState, TargetState};
 use crate::spec::{GROUP, TARGET};
-use crate::stack::Stack;
 use crate::target::{InitiatorGroup, Target};
-use crate::value::AttributeValue;
 use std::collections::BTreeMap;
 
 /// One target.
-pub(super) fn target(stack: &Stack, target: &Target, steps: &mut Steps) {
+pub(super) fn target(target: &Target, steps: &mut Steps) {
     let (driver, name, id) = (target.driver, &target.name, target_id(target));
     let (folder, object) = (format!("targets/{driver}/{name}"), format!("{driver}/{name}"));
     let state = steps.live.drivers.get(driver.as_str()).and_then(|driver| driver.targets.get(name.as_str()));
@@ -33,19 +30,10 @@ pub(super) fn target(stack: &Stack, target: &Target, steps: &mut Steps) {
         &target.attributes,
         &state.files,
     );
-    let read_only = |device: &str| is_read_only(stack, device);
     let place = Place { folder: &folder, object: &object, needs: &needs };
-    luns::wanted(&place, &target.luns, &state.luns, &read_only, steps);
-    groups(stack, target, &place, &state, steps);
+    luns::wanted(&place, &target.luns, &state.luns, steps);
+    groups(target, &place, &state, steps);
     sessions(target, &needs, &state, steps);
-}
-
-fn is_read_only(stack: &Stack, device: &str) -> bool {
-    let device = stack.devices.iter().find(|known| known.name.as_str() == device);
-    device.is_some_and(|device| {
-        device.handler == Handler::Vcdrom
-            || device.attributes.get("read_only").is_some_and(AttributeValue::is_on)
-    })
 }
 
 /// A session that came up without its group would show the LUNs of another, so it needs all groups.
@@ -73,11 +61,11 @@ fn group_ids(owner: &str, group: &InitiatorGroup) -> Vec<ObjectId> {
 
 /// All groups of a target. A pattern that another group has moves over, so that its sessions are never without a
 /// group; what nobody describes goes last.
-fn groups(stack: &Stack, target: &Target, place: &Place<'_>, state: &TargetState, steps: &mut Steps) {
+fn groups(target: &Target, place: &Place<'_>, state: &TargetState, steps: &mut Steps) {
     let mut left: BTreeMap<String, Vec<String>> =
         state.groups.iter().map(|(name, group)| (name.clone(), group.initiators.clone())).collect();
     for group in &target.groups {
-        add_group(stack, group, place, state, &mut left, steps);
+        add_group(group, place, state, &mut left, steps);
     }
     for (name, patterns) in left {
         let folder = format!("{}/ini_groups/{name}", place.folder);
@@ -101,7 +89,6 @@ fn groups(stack: &Stack, target: &Target, place: &Place<'_>, state: &TargetState
 
 /// A group gets its LUNs before its initiators, so that nobody is in a group that is not complete.
 fn add_group(
-    stack: &Stack,
     group: &InitiatorGroup,
     owner: &Place<'_>,
     state: &TargetState,
@@ -128,8 +115,7 @@ fn add_group(
     let own = Owner { path: &folder, object: &folder, spec: &GROUP, index: 0 };
     steps.attributes(&own, &needs, &group.attributes, &there.files);
     let place = Place { folder: &folder, object: &object, needs: &needs };
-    let read_only = |device: &str| is_read_only(stack, device);
-    luns::wanted(&place, &group.luns, &there.luns, &read_only, steps);
+    luns::wanted(&place, &group.luns, &there.luns, steps);
     for pattern in &group.initiators {
         initiator(pattern.as_str(), name.as_str(), &place, owner.folder, left, steps);
     }

@@ -65,7 +65,10 @@ impl<'a> Iterator for Words<'a> {
             return None;
         }
         let skipped = self.rest.len().saturating_sub(text.len());
-        let is_value = self.rest.get(..skipped).is_some_and(|skipped| skipped.contains('='));
+        let is_value = self
+            .rest
+            .get(..skipped)
+            .is_some_and(|skipped| skipped.contains('='));
         if let Some((value, rest)) = is_value.then(|| quoted(text)).flatten() {
             self.rest = rest;
             return Some(value);
@@ -123,12 +126,15 @@ fn end_of_segment(text: &str) -> usize {
 /// The value in double quotes that `text` begins with, and what is behind it; `None` unless it needs the quotes.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let text = text.strip_prefix('"')?;
-    let ends_word = |rest: &str| rest.is_empty() || rest.starts_with(|c| c == ';' || is_separator(c));
+    let ends_word =
+        |rest: &str| rest.is_empty() || rest.starts_with(|c| c == ';' || is_separator(c));
     let (value, rest) = text
         .match_indices('"')
         .filter_map(|(at, quote)| Some((text.get(..at)?, text.get(at..)?.strip_prefix(quote)?)))
         .find(|(_, rest)| ends_word(rest))?;
-    value.contains(|c| c == ';' || is_separator(c)).then_some((value, rest))
+    value
+        .contains(|c| c == ';' || is_separator(c))
+        .then_some((value, rest))
 }
 
 const fn is_separator(c: char) -> bool {

@@ -42,8 +42,6 @@ pub struct Core {
     works: Works,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
-    /// Not 0: a group that is deleted takes its sessions along.
-    pub(crate) forcibly_close_sessions: Atomic<i32>,
 }
 
 /// What the lock guards.
@@ -93,7 +91,6 @@ impl Core {
                 }),
                 works: Works::new()?,
                 setup_id: Atomic::new(0),
-                forcibly_close_sessions: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
         )

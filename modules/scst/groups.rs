@@ -10,6 +10,7 @@ use kernel::sync::Arc;
 
 use crate::core::Core;
 use crate::group::{addr_method, Group, Initiator, Place, Settings};
+use crate::kapi::params;
 use crate::name::Name;
 use crate::settle::{Announce, BATCH};
 use crate::target::{Session, Target};
@@ -47,7 +48,7 @@ impl Core {
     pub fn del_group(&self, driver: &CStr, target: &str, name: &str) -> Result {
         let place = self.place_of(driver, target, name)?;
         while let Some(session) = self.any_session_in(&place) {
-            if self.forcibly_close_sessions.load(Relaxed) == 0 {
+            if !params::forcibly_close_sessions() {
                 return Err(EBUSY);
             }
             if self.close_session(&session).is_err() {

@@ -56,12 +56,27 @@ fn segments_and_words() {
 #[test]
 fn quotes_keep_a_value_together() {
     let cases = [
-        (r#"add_device d filename="/a b"; tst=0"#, vec![vec!["add_device", "d", "filename", "/a b"], vec!["tst", "0"]]),
-        (r#"filename = "/a;b=c";x=1"#, vec![vec!["filename", "/a;b=c"], vec!["x", "1"]]),
+        (
+            r#"add_device d filename="/a b"; tst=0"#,
+            vec![
+                vec!["add_device", "d", "filename", "/a b"],
+                vec!["tst", "0"],
+            ],
+        ),
+        (
+            r#"filename = "/a;b=c";x=1"#,
+            vec![vec!["filename", "/a;b=c"], vec!["x", "1"]],
+        ),
         ("filename=\"/a\nb\"\n", vec![vec!["filename", "/a\nb"]]),
         // The quote that ends it is the first that a separator follows.
-        (r#"filename="/a "b" c"; x=1"#, vec![vec!["filename", r#"/a "b"#, r#"c""#], vec!["x", "1"]]),
-        (r#"filename="/a "b"c" d"#, vec![vec!["filename", r#"/a "b"c"#, "d"]]),
+        (
+            r#"filename="/a "b" c"; x=1"#,
+            vec![vec!["filename", r#"/a "b"#, r#"c""#], vec!["x", "1"]],
+        ),
+        (
+            r#"filename="/a "b"c" d"#,
+            vec![vec!["filename", r#"/a "b"c"#, "d"]],
+        ),
         (r#"filename=" ""#, vec![vec!["filename", " "]]),
     ];
     for (text, expected) in cases {
@@ -73,8 +88,14 @@ fn quotes_keep_a_value_together() {
 fn quotes_that_scst_takes_for_characters_stay() {
     let cases = [
         (r#"t10_dev_id="abc""#, vec![vec!["t10_dev_id", r#""abc""#]]),
-        (r#"t10_dev_id=a"b c"d"#, vec![vec!["t10_dev_id", r#"a"b"#, r#"c"d"#]]),
-        (r#"t10_dev_id="a; x=1"#, vec![vec!["t10_dev_id", r#""a"#], vec!["x", "1"]]),
+        (
+            r#"t10_dev_id=a"b c"d"#,
+            vec![vec!["t10_dev_id", r#"a"b"#, r#"c"d"#]],
+        ),
+        (
+            r#"t10_dev_id="a; x=1"#,
+            vec![vec!["t10_dev_id", r#""a"#], vec!["x", "1"]],
+        ),
         (r#"t10_dev_id="""#, vec![vec!["t10_dev_id", r#""""#]]),
         (r#"create "g 1""#, vec![vec!["create", r#""g"#, r#"1""#]]),
         (r#"add "a;b""#, vec![vec!["add", r#""a"#], vec![r#"b""#]]),

@@ -30,6 +30,8 @@ param! {
     scst_threads: i32;
     /// Replacing a LUN does not wait for the commands of the device that goes.
     async_lun_replace: bool;
+    /// A group that is deleted takes its sessions along.
+    forcibly_close_sessions: bool;
 }
 
 /// Sets what `async_lun_replace` says, which is a file of the tree too.

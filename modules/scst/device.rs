@@ -43,6 +43,11 @@ pub trait DeviceOps: Attributes {
     /// storage when this returns. Sleeps.
     fn detached(&self);
 
+    /// NUMA node that the device was made for, -1 for none.
+    fn numa_node_id(&self) -> i32 {
+        -1
+    }
+
     /// The handler's own files.
     fn attrs(&self) -> &'static [Attr];
 }

@@ -48,8 +48,12 @@ impl<S: Store> Disk<S> {
     fn inquiry(&self, cmd: &Command<Admitted>, page: Option<u8>, alloc_len: u32) -> Outcome {
         let block = self.block_pages();
         let face = Face {
-            device_type: DeviceType::Disk,
-            not_connected: false,
+            device_type: if self.dummy {
+                DeviceType::Unknown
+            } else {
+                DeviceType::Disk
+            },
+            not_connected: self.dummy,
             removable: self.removable,
             volatile_cache: !self.nv_cache,
             block: Some(&block),

@@ -13,13 +13,21 @@ use crate::identity::show;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // Each is the file of that name.
 pub(crate) enum File {
+    Active,
+    Async,
+    BindAluaState,
     Blocksize,
+    ClusterMode,
+    Dummy,
     Eui64Id,
+    ExplAlua,
     Filename,
+    GenTpThreshold,
     InqVendSpecific,
     LbPerPbExp,
     NaaId,
     NvCache,
+    ODirect,
     OptTransLen,
     ProdId,
     ProdRevLvl,
@@ -34,6 +42,7 @@ pub(crate) enum File {
     Sync,
     T10DevId,
     T10VendId,
+    ThinProvisioned,
     Tst,
     Usn,
     VendSpecificId,
@@ -44,14 +53,22 @@ use File::*;
 
 impl File {
     /// Every file, at the place of its number.
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 34] = [
+        Active,
+        Async,
+        BindAluaState,
         Blocksize,
+        ClusterMode,
+        Dummy,
         Eui64Id,
+        ExplAlua,
         Filename,
+        GenTpThreshold,
         InqVendSpecific,
         LbPerPbExp,
         NaaId,
         NvCache,
+        ODirect,
         OptTransLen,
         ProdId,
         ProdRevLvl,
@@ -66,6 +83,7 @@ impl File {
         Sync,
         T10DevId,
         T10VendId,
+        ThinProvisioned,
         Tst,
         Usn,
         VendSpecificId,
@@ -79,13 +97,21 @@ impl File {
 
     const fn name(self) -> &'static CStr {
         match self {
+            Active => c"active",
+            Async => c"async",
+            BindAluaState => c"bind_alua_state",
             Blocksize => c"blocksize",
+            ClusterMode => c"cluster_mode",
+            Dummy => c"dummy",
             Eui64Id => c"eui64_id",
+            ExplAlua => c"expl_alua",
             Filename => c"filename",
+            GenTpThreshold => c"gen_tp_soft_threshold_reached_UA",
             InqVendSpecific => c"inq_vend_specific",
             LbPerPbExp => c"lb_per_pb_exp",
             NaaId => c"naa_id",
             NvCache => c"nv_cache",
+            ODirect => c"o_direct",
             OptTransLen => c"opt_trans_len",
             ProdId => c"prod_id",
             ProdRevLvl => c"prod_rev_lvl",
@@ -100,6 +126,7 @@ impl File {
             Sync => c"sync",
             T10DevId => c"t10_dev_id",
             T10VendId => c"t10_vend_id",
+            ThinProvisioned => c"thin_provisioned",
             Tst => c"tst",
             Usn => c"usn",
             VendSpecificId => c"vend_specific_id",
@@ -124,62 +151,94 @@ const fn managed(file: File, mode: u16) -> Attr {
     Attr::managed(file.name(), mode, file as u16)
 }
 
-static FILEIO: &[Attr] = &[
-    file(Blocksize, RO),
-    file(Eui64Id, RW),
-    managed(Filename, RW),
-    file(InqVendSpecific, RW),
-    file(LbPerPbExp, RW),
-    file(NaaId, RW),
-    file(NvCache, RO),
-    file(OptTransLen, RW),
-    file(ProdId, RW),
-    file(ProdRevLvl, RW),
-    file(ReadOnly, RO),
-    file(Removable, RO),
-    managed(ResyncSize, WO),
-    file(Rotational, RO),
-    file(ScsiDeviceName, RW),
-    file(Size, RO),
-    file(SizeMb, RO),
-    managed(Sync, WO),
-    file(T10DevId, RW),
-    file(T10VendId, RW),
-    file(Tst, RO),
-    file(Usn, RW),
-    file(VendSpecificId, RW),
-    file(WriteThrough, RO),
-];
+/// The files of a `vdisk_fileio` disk, and one more.
+macro_rules! fileio {
+    ($($more:expr)?) => {
+        &[
+            managed(Active, RW),
+            file(Async, RW),
+            file(BindAluaState, RW),
+            file(Blocksize, RO),
+            managed(ClusterMode, RW),
+            file(Eui64Id, RW),
+            file(ExplAlua, RW),
+            managed(Filename, RW),
+            file(InqVendSpecific, RW),
+            file(LbPerPbExp, RW),
+            file(NaaId, RW),
+            file(NvCache, RO),
+            file(ODirect, RO),
+            file(OptTransLen, RW),
+            file(ProdId, RW),
+            file(ProdRevLvl, RW),
+            file(ReadOnly, RO),
+            file(Removable, RO),
+            managed(ResyncSize, WO),
+            file(Rotational, RO),
+            file(ScsiDeviceName, RW),
+            file(Size, RO),
+            file(SizeMb, RO),
+            managed(Sync, WO),
+            file(T10DevId, RW),
+            file(T10VendId, RW),
+            file(ThinProvisioned, RO),
+            file(Tst, RO),
+            file(Usn, RW),
+            file(VendSpecificId, RW),
+            file(WriteThrough, RO),
+            $($more)?
+        ]
+    };
+}
 
-static BLOCKIO: &[Attr] = &[
-    file(Blocksize, RO),
-    file(Eui64Id, RW),
-    managed(Filename, RW),
-    file(InqVendSpecific, RW),
-    file(LbPerPbExp, RW),
-    file(NaaId, RW),
-    file(NvCache, RO),
-    file(OptTransLen, RW),
-    file(ProdId, RW),
-    file(ProdRevLvl, RW),
-    file(ReadOnly, RO),
-    file(Removable, RO),
-    managed(ResyncSize, WO),
-    file(Rotational, RO),
-    file(ScsiDeviceName, RW),
-    managed(Size, RW),
-    managed(SizeMb, RW),
-    managed(Sync, WO),
-    file(T10DevId, RW),
-    file(T10VendId, RW),
-    file(Tst, RO),
-    file(Usn, RW),
-    file(VendSpecificId, RW),
-    file(WriteThrough, RO),
-];
+static FILEIO: &[Attr] = fileio!();
+static FILEIO_THIN: &[Attr] = fileio!(file(GenTpThreshold, WO));
+
+/// The files of a `vdisk_blockio` disk, and one more.
+macro_rules! blockio {
+    ($($more:expr)?) => {
+        &[
+            managed(Active, RW),
+            file(BindAluaState, RW),
+            file(Blocksize, RO),
+            managed(ClusterMode, RW),
+            file(Eui64Id, RW),
+            file(ExplAlua, RW),
+            managed(Filename, RW),
+            file(InqVendSpecific, RW),
+            file(LbPerPbExp, RW),
+            file(NaaId, RW),
+            file(NvCache, RO),
+            file(OptTransLen, RW),
+            file(ProdId, RW),
+            file(ProdRevLvl, RW),
+            file(ReadOnly, RO),
+            file(Removable, RO),
+            managed(ResyncSize, WO),
+            file(Rotational, RO),
+            file(ScsiDeviceName, RW),
+            managed(Size, RW),
+            managed(SizeMb, RW),
+            managed(Sync, WO),
+            file(T10DevId, RW),
+            file(T10VendId, RW),
+            file(ThinProvisioned, RO),
+            file(Tst, RO),
+            file(Usn, RW),
+            file(VendSpecificId, RW),
+            file(WriteThrough, RO),
+            $($more)?
+        ]
+    };
+}
+
+static BLOCKIO: &[Attr] = blockio!();
+static BLOCKIO_THIN: &[Attr] = blockio!(file(GenTpThreshold, WO));
 
 static NULLIO: &[Attr] = &[
     file(Blocksize, RO),
+    managed(ClusterMode, RW),
+    file(Dummy, RO),
     file(Eui64Id, RW),
     file(InqVendSpecific, RW),
     file(NaaId, RW),
@@ -202,7 +261,7 @@ static NULLIO: &[Attr] = &[
 
 static VCDROM: &[Attr] = &[
     file(Eui64Id, RW),
-    file(Filename, RW),
+    managed(Filename, RW),
     file(InqVendSpecific, RW),
     file(NaaId, RW),
     file(ProdId, RW),
@@ -217,13 +276,15 @@ static VCDROM: &[Attr] = &[
     file(VendSpecificId, RW),
 ];
 
-/// The files of a device of `kind`.
-pub(crate) fn of(kind: Kind) -> &'static [Attr] {
-    match kind {
-        Kind::File => FILEIO,
-        Kind::Block => BLOCKIO,
-        Kind::Null => NULLIO,
-        Kind::CdRom => VCDROM,
+/// The files of a device of `kind`; those of a thin one are more.
+pub(crate) fn of(kind: Kind, thin: bool) -> &'static [Attr] {
+    match (kind, thin) {
+        (Kind::File, false) => FILEIO,
+        (Kind::File, true) => FILEIO_THIN,
+        (Kind::Block, false) => BLOCKIO,
+        (Kind::Block, true) => BLOCKIO_THIN,
+        (Kind::Null, _) => NULLIO,
+        (Kind::CdRom, _) => VCDROM,
     }
 }
 

@@ -5,95 +5,143 @@
 
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::bdev::{self, BlockDevice};
-use scst::kapi::file::Transfer;
+use scst::kapi::file::{Access, Transfer};
+use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
 use crate::job::Job;
-use crate::store::{failed, finish, Answer, Check, Io, Store};
+use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
 use crate::verify::read_back;
 
-/// An open block device.
+/// Largest logical block that a block device is served with: what one page of the page cache above it holds.
+const BLOCK_MAX: u32 = 4096;
+
+/// A block device, or the place for one.
 pub(crate) struct BlockIo {
     // Dropped first: it waits for those who still use the device.
     queue: WorkQueue,
-    device: Arc<BlockDevice>,
+    device: Slot<BlockDevice>,
+    access: Access,
+    /// Bytes of a logical block of the disk.
+    block_size: u32,
 }
 
+/// What `f` works on, on the queue.
+type Errand<P> = Job<(Live<BlockDevice>, P)>;
+
 impl BlockIo {
-    /// Serves `device`; commands that have to wait run up to `threads` at once.
-    pub(crate) fn new(device: BlockDevice, queue_name: &CStr, threads: u32) -> Result<Self> {
+    /// A store for devices that are opened for `access`, with blocks of `block_size` bytes; commands that have to wait run
+    /// up to `threads` at once.
+    pub(crate) fn new(
+        queue_name: &CStr,
+        threads: u32,
+        access: Access,
+        block_size: u32,
+    ) -> Result<Self> {
         Ok(Self {
             queue: WorkQueue::new(queue_name, threads)?,
-            device: Arc::new(device, GFP_KERNEL)?,
+            device: Slot::new()?,
+            access,
+            block_size,
         })
     }
 
-    fn run<P: Send + 'static>(
-        &self,
-        cmd: Command<Admitted>,
-        errand: P,
-        f: fn(Job<(Arc<BlockDevice>, P)>),
-    ) {
-        self.queue.run(
-            Job {
-                cmd,
-                errand: (self.device.clone(), errand),
-            },
-            f,
-        );
+    fn run<P: Send + 'static>(&self, cmd: Command<Admitted>, errand: P, f: fn(Errand<P>)) {
+        match self.device.get() {
+            Some(device) => {
+                let errand = (device, errand);
+                self.queue.run(Job { cmd, errand }, f);
+            }
+            None => not_open(cmd),
+        }
     }
 }
 
 impl Store for BlockIo {
+    fn open(&self, path: &CStr) -> Result<Facts> {
+        let device = BlockDevice::open(path, self.access)?;
+        if self.block_size < device.logical_block_size() || self.block_size > BLOCK_MAX {
+            return Err(EINVAL);
+        }
+        let facts = Facts {
+            size: device.size(),
+            physical_block_size: device.physical_block_size(),
+            optimal_io: Some(device.optimal_io_size()).filter(|bytes| *bytes > 0),
+            volatile: device.has_write_cache(),
+            can_unmap: device.max_discard_bytes() > 0,
+        };
+        self.device.put(Ready::new(device)?)?;
+        Ok(facts)
+    }
+
+    fn close(&self) -> Result {
+        self.sync()?;
+        self.device.clear_and(BlockDevice::sync)
+    }
+
+    fn is_open(&self) -> bool {
+        self.device.get().is_some()
+    }
+
     fn size(&self) -> Option<u64> {
-        Some(self.device.size())
+        self.device.get().map(|device| device.size())
     }
 
     #[inline]
     fn is_volatile(&self) -> bool {
-        self.device.has_write_cache()
+        self.device
+            .get()
+            .is_none_or(|device| device.has_write_cache())
     }
 
     #[inline]
     fn transfer(&self, cmd: Command<Admitted>, io: Io) {
-        let io = block_io(&cmd, io, self.device.logical_block_size());
+        let Some(device) = self.device.get() else {
+            return not_open(cmd);
+        };
+        let io = block_io(&cmd, io, device.logical_block_size());
         let done = match io.way {
             Transfer::Read => read_done,
             Transfer::Write => write_done,
         };
-        if let Err(cmd) = self.device.submit(cmd, io, done) {
-            self.transfer_by_copy(cmd, io);
+        // The transfer may end, and with it the last use of the device, before it was started altogether.
+        let job = Job {
+            cmd,
+            errand: device.clone(),
+        };
+        if let Err(job) = device.submit(job, io, done) {
+            self.transfer_by_copy(job.cmd, io);
         }
     }
 
     fn flush(&self, cmd: Command<Admitted>, _range: ByteRange, answer: Answer) {
-        if answer == Answer::First && self.device.flush_detached() {
+        let Some(device) = self.device.get() else {
+            return not_open(cmd);
+        };
+        if answer == Answer::First && device.flush_detached() {
             return finish(cmd, Ok(()));
         }
-        self.device.flush(cmd, write_done);
+        let job = Job {
+            cmd,
+            errand: device.clone(),
+        };
+        device.flush(job, write_done);
     }
 
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
-        self.run(
-            cmd,
-            (range, check, write),
-            |Job {
-                 cmd,
-                 errand: (device, (range, check, write)),
-             }| {
-                let result = verify(&device, &cmd, range, check, write);
-                finish(cmd, result);
-            },
-        );
+        self.run(cmd, (range, check, write), |Job { cmd, errand }| {
+            let (device, (range, check, write)) = errand;
+            let result = verify(&device, &cmd, range, check, write);
+            finish(cmd, result);
+        });
     }
 
     fn sync(&self) -> Result {
-        self.device.sync()
+        self.device.get().map_or(Ok(()), |device| device.sync())
     }
 }
 
@@ -101,20 +149,11 @@ impl BlockIo {
     /// The way for commands whose buffers the device cannot take.
     #[cold]
     fn transfer_by_copy(&self, cmd: Command<Admitted>, io: bdev::BlockIo) {
-        self.run(
-            cmd,
-            io,
-            |Job {
-                 cmd,
-                 errand: (device, io),
-             }| {
-                let result = device.transfer_by_copy(cmd.cmnd(), io);
-                match io.way {
-                    Transfer::Read => read_done(cmd, result),
-                    Transfer::Write => write_done(cmd, result),
-                }
-            },
-        );
+        self.run(cmd, io, |Job { cmd, errand }| {
+            let (device, io) = errand;
+            let result = device.transfer_by_copy(cmd.cmnd(), io);
+            finish(cmd, result.map_err(|e| failed(io.way, e)));
+        });
     }
 }
 
@@ -130,12 +169,12 @@ fn block_io(cmd: &Command<Admitted>, io: Io, block_size: u32) -> bdev::BlockIo {
     }
 }
 
-fn read_done(cmd: Command<Admitted>, result: Result) {
-    finish(cmd, result.map_err(|e| failed(Transfer::Read, e)));
+fn read_done(job: Job<Live<BlockDevice>>, result: Result) {
+    finish(job.cmd, result.map_err(|e| failed(Transfer::Read, e)));
 }
 
-fn write_done(cmd: Command<Admitted>, result: Result) {
-    finish(cmd, result.map_err(|e| failed(Transfer::Write, e)));
+fn write_done(job: Job<Live<BlockDevice>>, result: Result) {
+    finish(job.cmd, result.map_err(|e| failed(Transfer::Write, e)));
 }
 
 fn verify(

@@ -13,7 +13,7 @@ use scst::core::Core;
 use scst::device::{Create, DeviceOps};
 use scst::kapi::file::{Access, File};
 use scst::kapi::global;
-use scst::kapi::livemap::{Counted, Live, LiveMap};
+use scst::kapi::livemap::Live;
 use scst::kapi::sysfs::{Attr, Attributes, Page};
 use scst::kapi::workq::WorkQueue;
 use scst::nexus::Nexus;
@@ -28,6 +28,7 @@ use crate::handler::Kind;
 use crate::mmc;
 use crate::params::Params;
 use crate::serials::Serials;
+use crate::store::{Ready, Slot};
 use crate::unit::Unit;
 
 /// log2 of the bytes of a block of a CD-ROM.
@@ -71,15 +72,12 @@ const LOADING: i32 = 2;
 /// On its way in, with another disc than before.
 const CHANGING: i32 = 3;
 
-/// The place where the one disc is.
-const SLOT: u32 = 0;
-
 /// A drive.
 #[pin_data]
 pub(crate) struct Cdrom {
     /// Dropped first: it waits for those who still read the disc.
     pub(crate) queue: WorkQueue,
-    disc: Arc<LiveMap<Disc>>,
+    disc: Slot<Disc>,
     tray: Atomic<i32>,
     #[pin]
     pub(crate) unit: Unit,
@@ -98,7 +96,7 @@ impl Cdrom {
     ) -> Result<impl PinInit<Self, Error>> {
         let mode = ModeState::new(false, params.tst);
         let unit = Unit::new(Kind::CdRom, request, None, mode, serials)?;
-        let disc = Arc::pin_init(LiveMap::new(), GFP_KERNEL)?;
+        let disc = Slot::new()?;
         Ok(try_pin_init!(Self {
             queue,
             disc,
@@ -122,7 +120,7 @@ impl Cdrom {
         match self.tray() {
             Tray::Open => Err(Sense::TRAY_OPEN),
             Tray::Closing => Err(Sense::BECOMING_READY),
-            Tray::Closed => self.disc.get(SLOT).ok_or(Sense::MEDIUM_NOT_PRESENT),
+            Tray::Closed => self.disc.get().ok_or(Sense::MEDIUM_NOT_PRESENT),
         }
     }
 
@@ -143,15 +141,15 @@ impl Cdrom {
         if self.is_locked(&core) {
             return Err(EBUSY);
         }
-        let open = |path: &CStr| Counted::new(Disc::open(path));
+        let open = |path: &CStr| Ready::new(Disc::open(path)?);
         let disc = path.as_deref().map(open).transpose()?;
         let had_one = filename.is_some() && self.tray() == Tray::Closed;
         self.tray.store(CHANGING, Release);
-        drop(self.disc.remove(SLOT));
+        let closed = self.disc.clear_and(|_| Ok(()));
         *filename = None;
         let result = match disc {
-            Some(disc) => self.disc.insert(SLOT, disc),
-            None => Ok(()),
+            Some(disc) => self.disc.put(disc),
+            None => closed,
         };
         if result.is_ok() {
             *filename = path;
@@ -182,7 +180,7 @@ impl Cdrom {
     pub(crate) fn load(&self, by: &Nexus) -> Result<(), Sense> {
         let core = global::core().map_err(|_| Sense::NOT_READY)?;
         if self.tray.cmpxchg(OPEN, LOADING, Acquire).is_ok() {
-            if self.disc.get(SLOT).is_some() {
+            if self.disc.get().is_some() {
                 self.announce(&core, Some(by));
             }
             // Unless a change has begun meanwhile, which closes it itself.
@@ -210,7 +208,7 @@ impl Cdrom {
 
     /// Bytes of the disc, wherever the tray is.
     fn size(&self) -> u64 {
-        self.disc.get(SLOT).map_or(0, |disc| disc.size)
+        self.disc.get().map_or(0, |disc| disc.size)
     }
 }
 
@@ -274,6 +272,6 @@ impl DeviceOps for Cdrom {
     }
 
     fn attrs(&self) -> &'static [Attr] {
-        attrs::of(Kind::CdRom)
+        attrs::of(Kind::CdRom, false)
     }
 }

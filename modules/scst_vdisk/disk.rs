@@ -5,8 +5,9 @@
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::Arc;
+use kernel::sync::{new_mutex, Arc, Mutex};
 
+use scst::attention::Precedence;
 use scst::command::{Admitted, Command};
 use scst::device::{Create, DeviceOps};
 use scst::kapi::global;
@@ -16,31 +17,21 @@ use scst::proto::device_type::DeviceType;
 use scst::proto::mode::ModeState;
 use scst::proto::opcode::OpDesc;
 use scst::proto::range::ByteRange;
+use scst::proto::sense::Sense;
 
 use crate::attrs;
 use crate::handler::Kind;
 use crate::params::Params;
 use crate::sbc;
 use crate::serials::Serials;
-use crate::store::Store;
+use crate::store::{Facts, Store};
 use crate::unit::Unit;
 
 /// Bytes of a physical block where the store has none: a page, which is what files are cached by.
 pub(crate) const PHYSICAL_BLOCK: u32 = 4096;
 
-/// What a disk is made from, beside its store.
-pub(crate) struct New {
-    /// What was asked for.
-    pub(crate) params: Params,
-    /// Bytes in the store.
-    pub(crate) size: u64,
-    /// Bytes that the store writes without reading.
-    pub(crate) physical_block_size: u32,
-    /// Bytes of a transfer that the store likes.
-    pub(crate) opt_trans_len: u32,
-    /// What is written may be lost with the power until it is flushed.
-    pub(crate) volatile: bool,
-}
+/// `opt_trans_len` where the store has no opinion, in bytes.
+const OPT_TRANS_LEN: u32 = 512 * 1024;
 
 /// A virtual disk.
 #[pin_data]
@@ -58,15 +49,30 @@ pub(crate) struct Disk<S> {
     pub(crate) write_through: bool,
     pub(crate) removable: bool,
     pub(crate) rotational: bool,
-    physical_exponent: u8,
+    /// There is no device behind the LUN.
+    pub(crate) dummy: bool,
+    /// Blocks can be given back.
+    pub(crate) thin: bool,
+    /// Somebody has said whether they can.
+    pub(crate) thin_given: bool,
+    /// Past the page cache.
+    pub(crate) o_direct: bool,
+    numa_node_id: i32,
+    /// The store is closed while the ALUA state forbids access.
+    pub(crate) bind_alua_state: Atomic<bool>,
+    /// Initiators may set ALUA states.
+    pub(crate) expl_alua: Atomic<bool>,
+    physical_exponent: Atomic<u32>,
     /// READ CAPACITY (16) tells of physical blocks.
     pub(crate) lb_per_pb_exp: Atomic<bool>,
     /// `opt_trans_len` in bytes.
     pub(crate) opt_trans_len: Atomic<u32>,
     pub(crate) opt_trans_len_set: Atomic<bool>,
-    pub(crate) filename: Option<CString>,
     #[pin]
     pub(crate) unit: Unit,
+    /// The store's name. Held while the store is opened or closed, so while commands end: no command takes it.
+    #[pin]
+    pub(crate) filename: Mutex<Option<CString>>,
 }
 
 impl<S: Store> Disk<S> {
@@ -74,39 +80,101 @@ impl<S: Store> Disk<S> {
     pub(crate) fn new(
         kind: Kind,
         request: &Create<'_>,
-        new: New,
+        (mut params, facts): (Params, Option<Facts>),
         store: S,
         serials: &Arc<Serials>,
     ) -> Result<impl PinInit<Self, Error>> {
-        let New {
-            mut params,
-            size,
-            physical_block_size,
-            opt_trans_len,
-            volatile,
-        } = new;
-        let nv_cache = params.nv_cache || !volatile;
+        let nv_cache = params.nv_cache || facts.as_ref().is_some_and(|facts| !facts.volatile);
         let default_mode = ModeState::new(!params.write_through && !nv_cache, params.tst);
         let id = params.t10_dev_id.as_ref();
         let unit = Unit::new(kind, request, id, default_mode, serials)?;
         let filename = params.take_filename();
-        Ok(try_pin_init!(Self {
+        let can_unmap = facts.as_ref().is_some_and(|facts| facts.can_unmap);
+        let discards = kind == Kind::Block && can_unmap;
+        let binds_by_default = kind == Kind::Block;
+        let disk = try_pin_init!(Self {
             store,
             block_shift: params.block_shift,
-            blocks: Atomic::new(size.wrapping_shr(params.block_shift)),
+            blocks: Atomic::new(0),
             read_only: params.read_only,
             nv_cache,
             cache_is_safe: params.nv_cache,
             write_through: params.write_through,
             removable: params.removable,
             rotational: params.rotational,
-            physical_exponent: exponent(physical_block_size, params.block_shift),
+            dummy: params.dummy,
+            thin: params.thin_provisioned.unwrap_or(discards),
+            thin_given: params.thin_provisioned.is_some(),
+            o_direct: params.o_direct,
+            numa_node_id: params.numa_node_id,
+            bind_alua_state: Atomic::new(params.bind_alua_state.unwrap_or(binds_by_default)),
+            expl_alua: Atomic::new(false),
+            physical_exponent: Atomic::new(0),
             lb_per_pb_exp: Atomic::new(true),
-            opt_trans_len: Atomic::new(opt_trans_len),
+            opt_trans_len: Atomic::new(OPT_TRANS_LEN),
             opt_trans_len_set: Atomic::new(false),
-            filename,
             unit <- unit,
-        }? Error))
+            filename <- new_mutex!(filename),
+        }? Error);
+        Ok(disk.pin_chain(move |disk| {
+            if let Some(facts) = facts {
+                disk.blocks.store(disk.take_over(&facts), Relaxed);
+            }
+            Ok(())
+        }))
+    }
+
+    /// Takes over what opening the store told. Returns the logical blocks in it.
+    fn take_over(&self, facts: &Facts) -> u64 {
+        let exponent = exponent(facts.physical_block_size, self.block_shift);
+        self.physical_exponent.store(exponent.into(), Relaxed);
+        if !self.opt_trans_len_set.load(Relaxed) {
+            self.opt_trans_len
+                .store(facts.optimal_io.unwrap_or(OPT_TRANS_LEN), Relaxed);
+        }
+        facts.size.wrapping_shr(self.block_shift)
+    }
+
+    /// Opens the store, and tells the initiators. Nothing happens where it is open.
+    pub(crate) fn activate(&self) -> Result {
+        let filename = self.filename.lock();
+        if self.store.is_open() {
+            return Ok(());
+        }
+        let facts = self.store.open(filename.as_deref().ok_or(EINVAL)?)?;
+        let blocks = self.take_over(&facts);
+        self.blocks.store(blocks, Relaxed);
+        let core = global::core()?;
+        core.for_each_nexus(self.unit.name(), &mut |nexus| {
+            nexus
+                .unit_attentions()
+                .raise(Sense::MEDIUM_CHANGED, Precedence::Last);
+        });
+        core.capacity_changed(self.unit.name());
+        Ok(())
+    }
+
+    /// Closes the store, having brought everything onto stable storage. Nothing happens where it is closed.
+    pub(crate) fn deactivate(&self) -> Result {
+        let _filename = self.filename.lock();
+        if !self.store.is_open() {
+            return Ok(());
+        }
+        self.store.close()
+    }
+
+    /// Gives the disk another store, to be opened later. `EINVAL` while the present one is open.
+    pub(crate) fn rename_store(&self, path: &str) -> Result {
+        if !path.starts_with('/') || path.contains(char::is_control) {
+            return Err(EINVAL);
+        }
+        let path = CString::try_from_fmt(fmt!("{path}"))?;
+        let mut filename = self.filename.lock();
+        if self.store.is_open() {
+            return Err(EINVAL);
+        }
+        *filename = Some(path);
+        Ok(())
     }
 
     /// Logical blocks of the medium.
@@ -148,7 +216,7 @@ impl<S: Store> Disk<S> {
             blocks: self.blocks(),
             block_size: self.block_size(),
             physical_exponent: if self.lb_per_pb_exp.load(Relaxed) {
-                self.physical_exponent
+                u8::try_from(self.physical_exponent.load(Relaxed)).unwrap_or(0)
             } else {
                 0
             },
@@ -202,7 +270,11 @@ impl<S: Store> DeviceOps for Disk<S> {
         }
     }
 
+    fn numa_node_id(&self) -> i32 {
+        self.numa_node_id
+    }
+
     fn attrs(&self) -> &'static [Attr] {
-        attrs::of(self.unit.kind)
+        attrs::of(self.unit.kind, self.thin)
     }
 }

@@ -5,13 +5,16 @@
 use kernel::prelude::*;
 use kernel::sync::atomic::Relaxed;
 
+use scst::attention::Precedence;
+use scst::kapi::global;
 use scst::kapi::sysfs::{Attributes, Page};
 use scst::proto::mgmt;
+use scst::proto::sense::Sense;
 
 use crate::attrs::{filename, flag, number, File};
 use crate::disk::Disk;
 use crate::handler::{Kind, NULLIO_SIZE};
-use crate::params::{errno, SIZE_MAX};
+use crate::params::{errno, no_cluster, SIZE_MAX};
 use crate::store::Store;
 
 impl<S: Store> Attributes for Disk<S> {
@@ -19,10 +22,21 @@ impl<S: Store> Attributes for Disk<S> {
         let file = File::from_id(id)?;
         match file {
             File::Blocksize => number(self.block_size().into(), self.block_shift != 9, page),
-            File::Filename => {
-                let path = self.filename.as_ref().map(|path| path.to_str());
-                filename(path.transpose()?, page);
+            File::Active => flag(self.store.is_open(), true, page),
+            File::Async => flag(self.store.is_async(), false, page),
+            File::BindAluaState => {
+                let binds_by_default = self.unit.kind == Kind::Block;
+                flag(self.bind_alua_state.load(Relaxed), binds_by_default, page);
             }
+            File::ClusterMode => flag(false, false, page),
+            File::Dummy => flag(self.dummy, false, page),
+            File::ExplAlua => flag(self.expl_alua.load(Relaxed), false, page),
+            File::Filename => {
+                let path = self.filename.lock();
+                filename(path.as_ref().map(|path| path.to_str()).transpose()?, page);
+            }
+            File::ODirect => flag(self.o_direct, false, page),
+            File::ThinProvisioned => number(self.thin.into(), self.thin_given, page),
             File::LbPerPbExp => flag(self.lb_per_pb_exp.load(Relaxed), true, page),
             File::NvCache => flag(self.nv_cache, false, page),
             File::OptTransLen => {
@@ -61,8 +75,22 @@ impl<S: Store> Attributes for Disk<S> {
                 self.set_size(mgmt::number_to(text, SIZE_MAX >> 20).map_err(errno)? << 20)
             }
             File::Sync => self.store.sync(),
-            // The store is open for as long as the disk is there.
-            File::Filename => Err(EINVAL),
+            File::Active => match mgmt::flag(text).map_err(errno)? {
+                true => self.activate(),
+                false => self.deactivate(),
+            },
+            File::Async => self.store.set_async(mgmt::flag(text).map_err(errno)?),
+            File::BindAluaState => {
+                self.bind_alua_state.store(is_not_zero(text)?, Relaxed);
+                Ok(())
+            }
+            File::ClusterMode => no_cluster(is_not_zero(text)?),
+            File::ExplAlua => {
+                self.expl_alua.store(is_not_zero(text)?, Relaxed);
+                Ok(())
+            }
+            File::Filename => self.rename_store(text.trim()),
+            File::GenTpThreshold => self.threshold_reached(),
             file => self.unit.store(file, text),
         }
     }
@@ -103,15 +131,27 @@ impl<S: Store> Disk<S> {
         self.resize(bytes)
     }
 
-    /// Takes the store's size over.
+    /// Takes the store's size over. `EMEDIUMTYPE` where it is not open.
     fn resync(&self) -> Result {
-        match self.store.size() {
-            Some(bytes) => self.resize(bytes),
-            None => Ok(()),
-        }
+        self.resize(self.store.size().ok_or(EMEDIUMTYPE)?)
+    }
+
+    /// Tells the initiators that a thin disk has little room left.
+    fn threshold_reached(&self) -> Result {
+        global::core()?.for_each_nexus(self.unit.name(), &mut |nexus| {
+            nexus
+                .unit_attentions()
+                .raise(Sense::THIN_THRESHOLD_REACHED, Precedence::Last);
+        });
+        Ok(())
     }
 
     fn is_whole_blocks(&self, bytes: u64) -> bool {
         bytes & u64::from(self.block_size().wrapping_sub(1)) == 0
     }
+}
+
+/// SCST takes any number for a flag here.
+fn is_not_zero(text: &str) -> Result<bool> {
+    Ok(mgmt::number(text).map_err(errno)? != 0)
 }

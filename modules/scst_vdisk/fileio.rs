@@ -1,135 +1,235 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A file or block device, through the page cache. File systems sleep and call back into the block layer, so all of it
-//! runs on a workqueue of the device.
+//! A file or block device, through the page cache or past it. File systems sleep and call back into the block layer, so all
+//! of it runs on a workqueue of the device; what can be started there and left alone, ends where the storage ends it.
 
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::sync::Arc;
+use kernel::sync::atomic::{Atomic, Relaxed};
 
 use scst::command::{Admitted, Command, Outcome};
+use scst::kapi::aio;
 use scst::kapi::cmnd::Cmnd;
-use scst::kapi::file::{File, Transfer};
+use scst::kapi::file::{Access, File, Transfer};
+use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
+use crate::disk;
 use crate::job::Job;
-use crate::store::{failed, finish, Answer, Check, Io, Store};
+use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
 use crate::verify::read_back;
 
 /// The unit that verification reads in.
 const PAGE: u32 = 4096;
 
-/// An open file.
+/// A file, or the place for one.
 pub(crate) struct FileIo {
     // Dropped first: it waits for those who still use the file.
     queue: WorkQueue,
-    file: Arc<File>,
+    image: Slot<Image>,
+    access: Access,
+    /// Past the page cache.
+    o_direct: bool,
+    /// Transfers are started, and not waited for.
+    is_async: Atomic<bool>,
 }
 
+/// An open file.
+pub(crate) struct Image {
+    /// By the page cache: what has to be brought to stable storage, compared, or cut up.
+    file: File,
+    /// Past it.
+    direct: Option<File>,
+}
+
+/// What `f` works on, on the queue.
+type Errand<P> = Job<(Live<Image>, P)>;
+
 impl FileIo {
-    /// Serves `file`, up to `threads` commands at once.
-    pub(crate) fn new(file: File, queue_name: &CStr, threads: u32) -> Result<Self> {
+    /// A store for files that are opened for `access`, serving up to `threads` commands at once.
+    pub(crate) fn new(
+        queue_name: &CStr,
+        threads: u32,
+        access: Access,
+        (o_direct, is_async): (bool, bool),
+    ) -> Result<Self> {
         Ok(Self {
             queue: WorkQueue::new(queue_name, threads)?,
-            file: Arc::new(file, GFP_KERNEL)?,
+            image: Slot::new()?,
+            access,
+            o_direct,
+            is_async: Atomic::new(is_async),
         })
     }
 
-    fn run<P: Send + 'static>(
-        &self,
-        cmd: Command<Admitted>,
-        errand: P,
-        f: fn(Job<(Arc<File>, P)>),
-    ) {
-        self.queue.run(
-            Job {
-                cmd,
-                errand: (self.file.clone(), errand),
-            },
-            f,
-        );
+    fn run<P: Send + 'static>(&self, cmd: Command<Admitted>, errand: P, f: fn(Errand<P>)) {
+        match self.image.get() {
+            Some(image) => {
+                let errand = (image, errand);
+                self.queue.run(Job { cmd, errand }, f);
+            }
+            None => not_open(cmd),
+        }
     }
 }
 
 impl Store for FileIo {
+    fn open(&self, path: &CStr) -> Result<Facts> {
+        let file = File::open(path, self.access)?;
+        let direct = match self.o_direct {
+            true => Some(File::open_direct(path, self.access)?),
+            false => None,
+        };
+        let size = file.size();
+        self.image.put(Ready::new(Image { file, direct })?)?;
+        Ok(Facts {
+            size,
+            physical_block_size: disk::PHYSICAL_BLOCK,
+            optimal_io: None,
+            volatile: true,
+            can_unmap: true,
+        })
+    }
+
+    fn close(&self) -> Result {
+        self.sync()?;
+        self.image.clear_and(|image| image.file.sync())
+    }
+
+    fn is_open(&self) -> bool {
+        self.image.get().is_some()
+    }
+
     fn size(&self) -> Option<u64> {
-        Some(self.file.size())
+        self.image.get().map(|image| image.file.size())
     }
 
     fn transfer(&self, cmd: Command<Admitted>, io: Io) {
-        self.run(
-            cmd,
-            io,
-            |Job {
-                 cmd,
-                 errand: (file, io),
-             }| {
-                let result = transfer(&file, cmd.cmnd(), io);
+        if self.is_async.load(Relaxed) {
+            self.run(cmd, io, start);
+        } else {
+            self.run(cmd, io, |Job { cmd, errand }| {
+                let (image, io) = errand;
+                let result = image.transfer(cmd.cmnd(), io);
                 finish(cmd, result);
-            },
-        );
-    }
-
-    fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer) {
-        match answer {
-            Answer::First => self.run(
-                cmd,
-                range,
-                |Job {
-                     cmd,
-                     errand: (file, range),
-                 }| {
-                    finish(cmd, Ok(()));
-                    if flush(&file, range).is_err() {
-                        pr_err!("a flush that was answered before has failed\n");
-                    }
-                },
-            ),
-            Answer::Afterwards => self.run(
-                cmd,
-                range,
-                |Job {
-                     cmd,
-                     errand: (file, range),
-                 }| {
-                    finish(cmd, flush(&file, range));
-                },
-            ),
+            });
         }
     }
 
+    fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer) {
+        let Some(image) = self.image.get() else {
+            return not_open(cmd);
+        };
+        if answer == Answer::First {
+            let flush = move || {
+                if flush(&image.file, range).is_err() {
+                    pr_err!("a flush that was answered before has failed\n");
+                }
+            };
+            if self.queue.spawn(flush).is_ok() {
+                return finish(cmd, Ok(()));
+            }
+        }
+        self.run(cmd, range, |Job { cmd, errand }| {
+            let (image, range) = errand;
+            finish(cmd, flush(&image.file, range));
+        });
+    }
+
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
-        self.run(
-            cmd,
-            (range, check, write),
-            |Job {
-                 cmd,
-                 errand: (file, (range, check, write)),
-             }| {
-                let result = verify(&file, cmd.cmnd(), range, check, write);
-                finish(cmd, result);
-            },
-        );
+        self.run(cmd, (range, check, write), |Job { cmd, errand }| {
+            let (image, (range, check, write)) = errand;
+            let result = verify(&image.file, cmd.cmnd(), range, check, write);
+            finish(cmd, result);
+        });
     }
 
     fn sync(&self) -> Result {
-        self.file.sync()
+        self.image.get().map_or(Ok(()), |image| image.file.sync())
     }
+
+    fn is_async(&self) -> bool {
+        self.is_async.load(Relaxed)
+    }
+
+    fn set_async(&self, on: bool) -> Result {
+        self.is_async.store(on, Relaxed);
+        Ok(())
+    }
+}
+
+impl Image {
+    /// Moves data. What cannot pass the page cache by, as the initiator's buffer or the blocks do not fit the storage
+    /// below, goes through it.
+    fn transfer(&self, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
+        let Some(direct) = &self.direct else {
+            return transfer(&self.file, cmnd, io);
+        };
+        match move_data(direct, cmnd, io) {
+            Ok(()) if io.durable => flush(&self.file, io.range),
+            Err(EINVAL) => transfer(&self.file, cmnd, io),
+            other => other.map_err(|e| failed(io.way, e)),
+        }
+    }
+}
+
+/// Starts a transfer that `ended` ends, unless it is over at once.
+fn start(Job { cmd, errand }: Errand<Io>) {
+    let (image, io) = errand;
+    // The transfer may end, and with it the last use of the image, before it was started altogether.
+    let kept = image.clone();
+    let file = kept.direct.as_ref().unwrap_or(&kept.file);
+    let request = aio::FileIo {
+        way: io.way,
+        pos: io.range.offset,
+        len: io.wanted(cmd.cmnd()),
+        durable: io.durable,
+    };
+    let errand = (image, io);
+    let Some((Job { cmd, errand }, result)) = file.start(Job { cmd, errand }, request, ended)
+    else {
+        return;
+    };
+    let (image, io) = errand;
+    match result {
+        Ok(moved) if moved == request.len => finish(cmd, Ok(())),
+        Ok(_) | Err(EINVAL | ENOMEM) => {
+            let result = image.transfer(cmd.cmnd(), io);
+            finish(cmd, result);
+        }
+        Err(e) => cmd.finish(failed(io.way, e)),
+    }
+}
+
+/// Ends a command whose transfer was started. Any context.
+fn ended(Job { cmd, errand }: Errand<Io>, result: Result<u64>) {
+    let (_image, io) = errand;
+    let wanted = io.wanted(cmd.cmnd());
+    let result = match result {
+        Ok(moved) if moved == wanted => Ok(()),
+        // The file has become shorter than the disk that it was.
+        Ok(_) => Err(failed(io.way, EIO)),
+        Err(e) => Err(failed(io.way, e)),
+    };
+    finish(cmd, result);
 }
 
 /// Moves data, and brings it onto stable storage where that is asked for. Sleeps.
 pub(crate) fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
-    let wanted = io.range.len.min(u64::from(cmnd.buffer_len()));
-    let moved = file
-        .transfer(cmnd, io.way, io.range.offset, wanted)
-        .map_err(|e| failed(io.way, e))?;
-    if moved < wanted {
-        // The file has become shorter than the disk that it was.
-        return Err(failed(io.way, EIO));
-    }
+    move_data(file, cmnd, io).map_err(|e| failed(io.way, e))?;
     if io.durable {
         flush(file, io.range)?;
+    }
+    Ok(())
+}
+
+fn move_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {
+    let wanted = io.wanted(cmnd);
+    let moved = file.transfer(cmnd, io.way, io.range.offset, wanted)?;
+    // Less where the file has become shorter than the disk that it was.
+    if moved < wanted {
+        return Err(EIO);
     }
     Ok(())
 }

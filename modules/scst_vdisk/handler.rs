@@ -7,8 +7,6 @@ use kernel::str::{CStr, CString};
 use kernel::sync::Arc;
 
 use scst::device::{Create, DeviceOps, Handler};
-use scst::kapi::bdev::BlockDevice;
-use scst::kapi::file::File;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::device_type::DeviceType;
 
@@ -19,16 +17,10 @@ use crate::fileio::FileIo;
 use crate::nullio::NullIo;
 use crate::params::Params;
 use crate::serials::Serials;
-use crate::store::Store;
+use crate::store::{Facts, Store};
 
 /// Longest device name, in bytes.
 const NAME_MAX: usize = 64;
-
-/// Largest logical block that a block device is served with: what one page of the page cache above it holds.
-const BLOCKIO_BLOCK_MAX: u32 = 4096;
-
-/// `opt_trans_len` where the store has no opinion, in bytes.
-const OPT_TRANS_LEN: u32 = 512 * 1024;
 
 /// Bytes of a nullio device that nobody gave a size: 2.5 TiB.
 pub(crate) const NULLIO_SIZE: u64 = 5 << 39;
@@ -63,10 +55,20 @@ impl Kind {
     /// The creation parameters, as they are listed.
     pub(crate) const fn parameters(self) -> &'static str {
         match self {
-            Self::File | Self::Block => {
-                "blocksize, filename, nv_cache, read_only, removable, rotational, tst, t10_dev_id, write_through"
+            Self::File => {
+                "active, async, bind_alua_state, blocksize, cluster_mode, dif_filename, dif_mode, dif_static_app_tag, \
+                 dif_type, filename, numa_node_id, nv_cache, o_direct, read_only, removable, rotational, \
+                 thin_provisioned, tst, t10_dev_id, write_through"
             }
-            Self::Null => "blocksize, read_only, removable, rotational, size, size_mb, tst, t10_dev_id",
+            Self::Block => {
+                "active, bind_alua_state, blocksize, cluster_mode, dif_filename, dif_mode, dif_static_app_tag, dif_type, \
+                 filename, numa_node_id, nv_cache, read_only, removable, rotational, thin_provisioned, tst, t10_dev_id, \
+                 write_through"
+            }
+            Self::Null => {
+                "blocksize, cluster_mode, dif_mode, dif_static_app_tag, dif_type, dummy, numa_node_id, read_only, \
+                 removable, rotational, size, size_mb, tst, t10_dev_id"
+            }
             Self::CdRom => "tst",
         }
     }
@@ -98,48 +100,30 @@ impl Vdisk {
     }
 
     fn fileio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
-        let file = File::open(params.filename()?, params.access())?;
-        let new = disk::New {
-            size: file.size(),
-            physical_block_size: disk::PHYSICAL_BLOCK,
-            opt_trans_len: OPT_TRANS_LEN,
-            volatile: true,
-            params,
-        };
-        let store = FileIo::new(file, &queue_name(request.name)?, self.threads)?;
-        self.disk(request, new, store)
+        let how = (params.o_direct, params.is_async);
+        let queue = queue_name(request.name)?;
+        let store = FileIo::new(&queue, self.threads, params.access(), how)?;
+        let facts = open(&store, &params)?;
+        self.disk(request, params, facts, store)
     }
 
     fn blockio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
-        let device = BlockDevice::open(params.filename()?, params.access())?;
-        if params.block_size() < device.logical_block_size()
-            || params.block_size() > BLOCKIO_BLOCK_MAX
-        {
-            return Err(EINVAL);
-        }
-        let new = disk::New {
-            size: device.size(),
-            physical_block_size: device.physical_block_size(),
-            opt_trans_len: match device.optimal_io_size() {
-                0 => OPT_TRANS_LEN,
-                bytes => bytes,
-            },
-            volatile: device.has_write_cache(),
-            params,
-        };
-        let store = BlockIo::new(device, &queue_name(request.name)?, self.threads)?;
-        self.disk(request, new, store)
+        let (access, block_size) = (params.access(), params.block_size());
+        let queue = queue_name(request.name)?;
+        let store = BlockIo::new(&queue, self.threads, access, block_size)?;
+        let facts = open(&store, &params)?;
+        self.disk(request, params, facts, store)
     }
 
     fn nullio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
-        let new = disk::New {
+        let facts = Facts {
             size: params.size.unwrap_or(NULLIO_SIZE),
             physical_block_size: disk::PHYSICAL_BLOCK,
-            opt_trans_len: OPT_TRANS_LEN,
+            optimal_io: None,
             volatile: true,
-            params,
+            can_unmap: false,
         };
-        self.disk(request, new, NullIo::new())
+        self.disk(request, params, Some(facts), NullIo::new())
     }
 
     fn cdrom(&self, request: &Create<'_>, params: &Params) -> Result<Arc<dyn DeviceOps>> {
@@ -152,11 +136,12 @@ impl Vdisk {
     fn disk<S: Store>(
         &self,
         request: &Create<'_>,
-        new: disk::New,
+        params: Params,
+        facts: Option<Facts>,
         store: S,
     ) -> Result<Arc<dyn DeviceOps>> {
         let disk = Arc::pin_init(
-            Disk::new(self.kind, request, new, store, &self.serials)?,
+            Disk::new(self.kind, request, (params, facts), store, &self.serials)?,
             GFP_KERNEL,
         )?;
         Ok(disk)
@@ -192,6 +177,19 @@ impl Handler for Vdisk {
             Kind::Null => self.nullio(request, params),
             Kind::CdRom => self.cdrom(request, &params),
         }
+    }
+}
+
+/// Opens a new disk's store, unless it is to wait: for somebody to say so, or for storage that is another node's now.
+fn open<S: Store>(store: &S, params: &Params) -> Result<Option<Facts>> {
+    let path = params.filename()?;
+    if !params.active {
+        return Ok(None);
+    }
+    match store.open(path) {
+        Ok(facts) => Ok(Some(facts)),
+        Err(EMEDIUMTYPE) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 

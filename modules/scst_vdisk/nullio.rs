@@ -3,13 +3,14 @@
 //! A store that keeps nothing: what the rest of the stack costs.
 
 use kernel::prelude::*;
+use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::file::Transfer;
 use scst::proto::range::ByteRange;
 
-use crate::store::{finish, Answer, Check, Io, Store};
+use crate::store::{finish, Answer, Check, Facts, Io, Store};
 
 /// Nothing.
 pub(crate) struct NullIo {
@@ -26,6 +27,20 @@ impl NullIo {
 }
 
 impl Store for NullIo {
+    const HAS_BACKING: bool = false;
+
+    fn open(&self, _path: &CStr) -> Result<Facts> {
+        Err(EINVAL)
+    }
+
+    fn close(&self) -> Result {
+        Err(EINVAL)
+    }
+
+    fn is_open(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> Option<u64> {
         None
     }

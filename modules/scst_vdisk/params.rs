@@ -37,6 +37,20 @@ pub(crate) struct Params {
     pub(crate) size: Option<u64>,
     /// Name in the T10 designator.
     pub(crate) t10_dev_id: Option<Text<T10_DEV_ID_MAX>>,
+    /// The store is opened.
+    pub(crate) active: bool,
+    /// The store is closed while the ALUA state forbids access.
+    pub(crate) bind_alua_state: Option<bool>,
+    /// Transfers are started, and not waited for.
+    pub(crate) is_async: bool,
+    /// Past the page cache.
+    pub(crate) o_direct: bool,
+    /// Blocks can be given back.
+    pub(crate) thin_provisioned: Option<bool>,
+    /// There is no device behind the LUN.
+    pub(crate) dummy: bool,
+    /// NUMA node that serves the device, -1 for none.
+    pub(crate) numa_node_id: i32,
 }
 
 impl Params {
@@ -51,6 +65,13 @@ impl Params {
         tst: 1,
         size: None,
         t10_dev_id: None,
+        active: true,
+        bind_alua_state: None,
+        is_async: false,
+        o_direct: false,
+        thin_provisioned: None,
+        dummy: false,
+        numa_node_id: -1,
     };
 
     /// Reads `name=value` pairs from left to right. `EINVAL` for a parameter that `kind` does not have, for a value that
@@ -87,6 +108,17 @@ impl Params {
             "size_mb" => {
                 self.size = Some(mgmt::number_to(value, SIZE_MAX >> 20).map_err(errno)? << 20)
             }
+            "active" => self.active = flag(value)?,
+            "bind_alua_state" => self.bind_alua_state = Some(flag(value)?),
+            "async" => self.is_async = flag(value)?,
+            "o_direct" => self.o_direct = flag(value)?,
+            "thin_provisioned" => self.thin_provisioned = Some(flag(value)?),
+            "dummy" => self.dummy = flag(value)?,
+            "numa_node_id" => self.numa_node_id = numa_node(value)?,
+            "cluster_mode" => no_cluster(flag(value)?)?,
+            "dif_mode" | "dif_type" | "dif_static_app_tag" | "dif_filename" => {
+                no_protection_information(name, value)?;
+            }
             "t10_dev_id" => self.t10_dev_id = Some(Text::copy_of(value).map_err(|_| EINVAL)?),
             _ => return Err(EINVAL),
         }
@@ -106,6 +138,9 @@ impl Params {
 
     fn check(&self, kind: Kind) -> Result {
         if kind == Kind::File && self.read_only && (self.write_through || self.nv_cache) {
+            return Err(EINVAL);
+        }
+        if self.o_direct && !self.is_async {
             return Err(EINVAL);
         }
         if self
@@ -163,4 +198,32 @@ fn block_shift(value: &str) -> Result<u32> {
         return Err(EINVAL);
     }
     Ok(bytes.trailing_zeros())
+}
+
+fn numa_node(value: &str) -> Result<i32> {
+    let node = i32::try_from(mgmt::signed(value).map_err(errno)?).map_err(|_| ERANGE)?;
+    if node < -1 {
+        return Err(EINVAL);
+    }
+    Ok(node)
+}
+
+/// A cluster would need a lock manager, which this kernel does not have.
+pub(crate) fn no_cluster(wanted: bool) -> Result {
+    if wanted {
+        return Err(EOPNOTSUPP);
+    }
+    Ok(())
+}
+
+/// Protection information reaches no initiator over any transport there is. `EINVAL` for what would mean nothing anyway.
+fn no_protection_information(name: &str, value: &str) -> Result {
+    let is_known = match name {
+        "dif_mode" => value
+            .split('|')
+            .all(|mode| matches!(mode, "tgt" | "scst" | "dev_check" | "dev_store")),
+        "dif_filename" => value.starts_with('/'),
+        _ => mgmt::number(value).is_ok(),
+    };
+    Err(if is_known { EOPNOTSUPP } else { EINVAL })
 }

@@ -5,12 +5,12 @@
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::file::Transfer;
 use scst::proto::cdb::Command as Cdb;
-use scst::proto::opcode::Op;
+use scst::proto::opcode::{Flags, Op};
 use scst::proto::range::{byte_range, ByteRange};
 use scst::proto::sense::Sense;
 
 use crate::disk::Disk;
-use crate::store::{check, finish, Answer, Check, Io, Store};
+use crate::store::{check, finish, not_open, Answer, Check, Io, Store};
 
 /// Whether disks carry out `op`: what [`Disk::execute`] does not refuse.
 pub(crate) fn serves(op: Op) -> bool {
@@ -86,6 +86,9 @@ impl<S: Store> Disk<S> {
     /// Commands that are not reads or writes.
     #[inline(never)]
     fn execute_other(&self, cmd: Command<Admitted>, command: Cdb) {
+        if cmd.decoded().op.flags.has(Flags::MEDIUM) && !self.store.is_open() {
+            return not_open(cmd);
+        }
         match command {
             Cdb::SynchronizeCache { lba, blocks, immed } => {
                 match self.range_to_flush(lba, blocks) {

@@ -16,7 +16,7 @@
 //! | `verify`, `job` | reading back, and commands on a workqueue |
 //!
 //! Locks: `Unit::identity`, and inside it `Serials::taken`. Commands that move data take neither. And outside of every
-//! other lock `Cdrom::filename`, which no command takes.
+//! other lock `Disk::filename` and `Cdrom::filename`, which no command takes.
 
 #![crate_name = "scst_vdisk"]
 #![forbid(unsafe_code)]

@@ -3,9 +3,13 @@
 //! What a backing store has to do.
 
 use kernel::prelude::*;
+use kernel::str::CStr;
+use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command, Outcome};
+use scst::kapi::cmnd::Cmnd;
 use scst::kapi::file::Transfer;
+use scst::kapi::livemap::{Counted, Live, LiveMap};
 use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
 use scst::proto::status::Status;
@@ -19,6 +23,14 @@ pub(crate) struct Io {
     pub(crate) range: ByteRange,
     /// A write ends when its data is on stable storage.
     pub(crate) durable: bool,
+}
+
+impl Io {
+    /// Bytes to move: no more than the initiator's buffer holds.
+    #[inline]
+    pub(crate) fn wanted(&self, cmnd: &Cmnd) -> u64 {
+        self.range.len.min(u64::from(cmnd.buffer_len()))
+    }
 }
 
 /// When a command whose work may take long is answered.
@@ -48,11 +60,80 @@ pub(crate) fn check(compare: bool) -> Check {
     }
 }
 
+/// What may be opened and closed while commands run: each holds what it uses, and closing waits for them.
+pub(crate) struct Slot<T: Send + Sync>(Arc<LiveMap<T>>);
+
+/// The only place in a [`Slot`].
+const PLACE: u32 = 0;
+
+/// Something open that has a [`Slot`] to go to, and all the memory for that.
+pub(crate) struct Ready<T>(Arc<Counted<T>>);
+
+impl<T: Send + Sync> Ready<T> {
+    /// Makes `open` ready.
+    pub(crate) fn new(open: T) -> Result<Self> {
+        Ok(Self(Counted::new(Ok(open))?))
+    }
+}
+
+impl<T: Send + Sync> Slot<T> {
+    /// Nothing open.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(Arc::pin_init(LiveMap::new(), GFP_KERNEL)?))
+    }
+
+    /// What is open, for as long as the result lives. Any context.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<Live<T>> {
+        self.0.get(PLACE)
+    }
+
+    /// Makes `open` the one that is open. `EEXIST` where there is one.
+    pub(crate) fn put(&self, open: Ready<T>) -> Result {
+        self.0.insert(PLACE, open.0)
+    }
+
+    /// Closes what is open, having waited for those who use it, and then done `last`.
+    pub(crate) fn clear_and(&self, last: impl FnOnce(&T) -> Result) -> Result {
+        match self.0.remove(PLACE) {
+            Some(open) => last(open.value()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What opening a store tells of it.
+pub(crate) struct Facts {
+    /// Bytes in it.
+    pub(crate) size: u64,
+    /// Bytes that it writes without reading.
+    pub(crate) physical_block_size: u32,
+    /// Bytes of a transfer that it likes, if it has an opinion.
+    pub(crate) optimal_io: Option<u32>,
+    /// What is written may be lost with the power until it is flushed.
+    pub(crate) volatile: bool,
+    /// It can be told that blocks are not needed any more.
+    pub(crate) can_unmap: bool,
+}
+
 /// A backing store. The functions that take a command finish it, here or later; they are called in the submitter's
 /// context, as [`scst::device::DeviceOps::exec`] is.
 pub(crate) trait Store: Send + Sync + 'static {
-    /// Bytes that the store holds now; `None` where that is only what the disk says.
+    /// Opens the store at `path`, in the context of the process that named it. Sleeps.
+    fn open(&self, path: &CStr) -> Result<Facts>;
+
+    /// Closes the store, having brought everything onto stable storage; waits for the commands that use it. What comes
+    /// then is answered that the store is not ready. Where the data cannot be brought there, the store stays open.
+    fn close(&self) -> Result;
+
+    /// The store is open. Any context.
+    fn is_open(&self) -> bool;
+
+    /// Bytes that the store holds now; `None` where it is not open, or where that is only what the disk says.
     fn size(&self) -> Option<u64>;
+
+    /// There is a store that can be opened.
+    const HAS_BACKING: bool = true;
 
     /// What was written may be lost with the power until it is flushed. Any context.
     #[inline]
@@ -72,6 +153,16 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Brings everything that was written onto stable storage. Sleeps; called in process context.
     fn sync(&self) -> Result;
 
+    /// Transfers are started, and not waited for.
+    fn is_async(&self) -> bool {
+        false
+    }
+
+    /// Sets [`Store::is_async`]. `EINVAL` for a store that knows one way only.
+    fn set_async(&self, _on: bool) -> Result {
+        Err(EINVAL)
+    }
+
     /// Reads give zeroes instead of what the buffer held before.
     fn read_zero(&self) -> bool {
         false
@@ -81,6 +172,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn set_read_zero(&self, _on: bool) -> Result {
         Err(EINVAL)
     }
+}
+
+/// Ends a command whose store is not open.
+#[cold]
+pub(crate) fn not_open(cmd: Command<Admitted>) {
+    cmd.finish(Sense::MANUAL_INTERVENTION_REQUIRED.into());
 }
 
 /// Ends a command whose work was done, or failed.

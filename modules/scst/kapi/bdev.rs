@@ -140,6 +140,13 @@ impl BlockDevice {
         unsafe { bindings::scst_helper_bdev_io_opt(self.raw()) }
     }
 
+    /// Most bytes that one discard covers; 0 where the device knows none.
+    pub fn max_discard_bytes(&self) -> u64 {
+        // SAFETY: By the type's invariant.
+        u64::from(unsafe { bindings::scst_helper_bdev_max_discard_sectors(self.raw()) })
+            << SECTOR_SHIFT
+    }
+
     /// The device has a volatile cache, so that flushes mean something.
     pub fn has_write_cache(&self) -> bool {
         // SAFETY: By the type's invariant.

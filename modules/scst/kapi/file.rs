@@ -50,16 +50,25 @@ unsafe impl Sync for File {}
 
 impl File {
     /// Opens `path` in the caller's own name space: to be called by the process that named it, or by what acts as that
-    /// process ([`super::caller`]), as kernel threads have a root of their own that is empty. Does not wait for the other end of a FIFO: what is neither a
-    /// regular file nor a block device is refused (`EINVAL`).
+    /// process ([`super::caller`]), as kernel threads have a root of their own that is empty. Does not wait for the other end
+    /// of a FIFO: what is neither a regular file nor a block device is refused (`EINVAL`).
     pub fn open(path: &CStr, access: Access) -> Result<Self> {
+        Self::open_with(path, access, 0)
+    }
+
+    /// [`File::open`], for transfers that bypass the page cache. `EINVAL` where the file system cannot do that.
+    pub fn open_direct(path: &CStr, access: Access) -> Result<Self> {
+        Self::open_with(path, access, c::O_DIRECT)
+    }
+
+    fn open_with(path: &CStr, access: Access, more: u32) -> Result<Self> {
         let access = match access {
             Access::ReadOnly => c::O_RDONLY,
             Access::ReadWrite => c::O_RDWR,
         };
         // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting; O_NOATIME keeps
         // reads from writing.
-        let flags = (access | c::O_LARGEFILE | c::O_NONBLOCK | c::O_NOATIME) as i32;
+        let flags = (access | more | c::O_LARGEFILE | c::O_NONBLOCK | c::O_NOATIME) as i32;
         // SAFETY: The path is a C string.
         let file = unsafe { c::filp_open(path.as_char_ptr(), flags, 0) };
         let file = from_err_ptr(file).map_err(refused)?;
@@ -72,6 +81,10 @@ impl File {
         } else {
             Err(EINVAL)
         }
+    }
+
+    pub(super) fn raw(&self) -> *mut c::file {
+        self.0.as_ptr()
     }
 
     /// Bytes in the file, or on the device.

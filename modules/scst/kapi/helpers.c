@@ -134,3 +134,18 @@ void scst_helper_host_settle(struct Scsi_Host *host)
 EXPORT_SYMBOL_GPL(scst_helper_host_settle);
 
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
+
+H(void, iocb_init, (struct kiocb *iocb, struct file *file, bool write, bool durable),
+  iocb->ki_filp = file;
+  iocb->ki_flags = file->f_iocb_flags | (write ? IOCB_WRITE : 0) | (durable ? IOCB_DSYNC : 0));
+H(ssize_t, iocb_submit, (struct kiocb *iocb, struct iov_iter *iter, bool write),
+  if (!write) return iocb->ki_filp->f_op->read_iter(iocb, iter);
+  kiocb_start_write(iocb);
+  return iocb->ki_filp->f_op->write_iter(iocb, iter));
+H(bool, iocb_is_durable, (struct kiocb *iocb), return iocb->ki_flags & IOCB_DSYNC);
+H(void, iocb_finish, (struct kiocb *iocb), if (iocb->ki_flags & IOCB_WRITE) kiocb_end_write(iocb));
+
+/* Whoever writes back what others made dirty must not be throttled for it as they are. */
+H(unsigned int, local_throttle_enter, (void),
+  unsigned int old = current->flags & PF_LOCAL_THROTTLE; current->flags |= PF_LOCAL_THROTTLE; return old);
+H(void, local_throttle_leave, (unsigned int flags), current_restore_flags(flags, PF_LOCAL_THROTTLE));

@@ -81,5 +81,11 @@ void scst_helper_put_cred(const struct cred *cred);
 void scst_helper_file_close(struct file *file);
 void scst_helper_bdev_file_close(struct file *file);
 struct scatterlist *scst_helper_sg_next(struct scatterlist *sg);
+void scst_helper_iocb_init(struct kiocb *iocb, struct file *file, bool write, bool durable);
+ssize_t scst_helper_iocb_submit(struct kiocb *iocb, struct iov_iter *iter, bool write);
+bool scst_helper_iocb_is_durable(struct kiocb *iocb);
+void scst_helper_iocb_finish(struct kiocb *iocb);
+unsigned int scst_helper_local_throttle_enter(void);
+void scst_helper_local_throttle_leave(unsigned int flags);
 
 #endif

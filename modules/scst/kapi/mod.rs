@@ -18,12 +18,13 @@
 //! | `workq`, `noio` | running a command where it may sleep, without recursing into I/O |
 //! | `livemap` | a map that is read without locks and whose entries drain before they go |
 //! | `percpu` | counters of which every CPU has its own |
-//! | `file`, `bdev` | backing stores |
+//! | `file`, `aio`, `bdev` | backing stores |
 
 #![allow(unsafe_code)]
 
 pub(crate) mod bindings;
 
+pub mod aio;
 pub mod bdev;
 pub mod caller;
 pub mod cmnd;

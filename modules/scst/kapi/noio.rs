@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Allocations that must not start I/O.
+//! Scopes of a task on the way to a disk: its allocations start no I/O, and it is not made to wait for others' writes.
 //!
 //! C header: [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
 
@@ -30,5 +30,32 @@ impl Drop for NoIo {
     fn drop(&mut self) {
         // SAFETY: `flags` is what the matching call returned in this very task, which the type cannot leave.
         unsafe { bindings::scst_helper_memalloc_noio_restore(self.flags) };
+    }
+}
+
+/// While this lives, the current task may write to a file's cache as long as the file's own device keeps up, however much
+/// others wait to write: what waits for them to write may be waiting for this task.
+pub struct LocalThrottle {
+    flags: u32,
+    /// The scope belongs to the task that opened it.
+    _not_send: core::marker::PhantomData<*mut ()>,
+}
+
+impl LocalThrottle {
+    /// Opens the scope.
+    pub fn enter() -> Self {
+        // SAFETY: Changes a flag of the current task only.
+        let flags = unsafe { bindings::scst_helper_local_throttle_enter() };
+        Self {
+            flags,
+            _not_send: core::marker::PhantomData,
+        }
+    }
+}
+
+impl Drop for LocalThrottle {
+    fn drop(&mut self) {
+        // SAFETY: `flags` is what the matching call returned in this very task, which the type cannot leave.
+        unsafe { bindings::scst_helper_local_throttle_leave(self.flags) };
     }
 }

@@ -13,7 +13,7 @@ use kernel::workqueue::Queue;
 
 use super::bindings;
 use super::cmnd::{Cmnd, Private};
-use super::noio::NoIo;
+use super::noio::{LocalThrottle, NoIo};
 
 /// Something that carries a command.
 pub trait Carrier: Sized {
@@ -72,6 +72,19 @@ impl WorkQueue {
                 work,
             );
         }
+    }
+}
+
+impl WorkQueue {
+    /// Runs `f`, which belongs to no command any more, as [`WorkQueue::run`] does. Without memory for it, nothing happens and
+    /// `ENOMEM` comes back. Any process context; does not wait.
+    pub fn spawn(&self, f: impl FnOnce() + Send + 'static) -> Result {
+        // SAFETY: By the type's invariant.
+        let queue = unsafe { Queue::from_raw(self.0.as_ptr()) };
+        Ok(queue.try_spawn(GFP_NOWAIT, move || {
+            let _scopes = (NoIo::enter(), LocalThrottle::enter());
+            f();
+        })?)
     }
 }
 
@@ -146,6 +159,6 @@ unsafe extern "C" fn trampoline<T: Carrier + 'static>(work: *mut c::work_struct)
         let (cmnd, rest) = Cmnd::unpark::<T::Rest>(private);
         (f, cmnd, rest)
     };
-    let _scope = NoIo::enter();
+    let _scopes = (NoIo::enter(), LocalThrottle::enter());
     f(T::join(cmnd, rest));
 }

@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::host;
+
+mod bwrap;
+mod unshare;
 
 /// Search path inside the tree.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -27,9 +33,18 @@ pub(crate) struct TreeCommand {
 
 #[derive(Debug, Clone)]
 struct Bind {
-    option: &'static str,
+    access: Access,
     host: PathBuf,
     inside: PathBuf,
+}
+
+/// What a program may do with what it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    ReadOnly,
+    ReadWrite,
+    /// A device node, to be opened as such.
+    Device,
 }
 
 impl TreeCommand {
@@ -73,17 +88,17 @@ impl TreeCommand {
 
     /// Shows `host`, a file or directory, as `inside`, read-only.
     pub(crate) fn bind_ro(self, host: impl AsRef<Path>, inside: impl AsRef<Path>) -> Self {
-        self.bind("--ro-bind", host.as_ref(), inside.as_ref())
+        self.bind(Access::ReadOnly, host.as_ref(), inside.as_ref())
     }
 
     /// Shows `host`, a file or directory, as `inside`, writable.
     pub(crate) fn bind_rw(self, host: impl AsRef<Path>, inside: impl AsRef<Path>) -> Self {
-        self.bind("--bind", host.as_ref(), inside.as_ref())
+        self.bind(Access::ReadWrite, host.as_ref(), inside.as_ref())
     }
 
     /// Shows a host's device node under the same path.
     pub(crate) fn device(self, node: impl AsRef<Path>) -> Self {
-        self.bind("--dev-bind", node.as_ref(), node.as_ref())
+        self.bind(Access::Device, node.as_ref(), node.as_ref())
     }
 
     /// Starts the program in this directory of the tree.
@@ -104,50 +119,21 @@ impl TreeCommand {
         self
     }
 
-    fn bind(mut self, option: &'static str, host: &Path, inside: &Path) -> Self {
-        self.binds.push(Bind { option, host: host.to_owned(), inside: inside.to_owned() });
+    fn bind(mut self, access: Access, host: &Path, inside: &Path) -> Self {
+        self.binds.push(Bind { access, host: host.to_owned(), inside: inside.to_owned() });
         self
     }
 
     /// The whole argument vector, the sandbox's program first.
     pub(crate) fn argv(&self) -> Vec<OsString> {
-        // Processes of their own namespace all end with its first one: nothing that the program starts outlives us.
-        let base =
-            ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--clearenv"];
-        let mut argv: Vec<OsString> = base.into_iter().map(OsString::from).collect();
-        let mut push = |words: &[&OsStr]| argv.extend(words.iter().map(|w| OsString::from(*w)));
-        if !self.network {
-            push(&["--unshare-net".as_ref()]);
+        self.argv_by(*SANDBOX)
+    }
+
+    fn argv_by(&self, sandbox: Sandbox) -> Vec<OsString> {
+        match sandbox {
+            Sandbox::Bwrap => bwrap::argv(self),
+            Sandbox::Unshare => unshare::argv(self),
         }
-        if self.superuser {
-            push(&["--unshare-user", "--uid", "0", "--gid", "0"].map(OsStr::new));
-        }
-        // The root is an empty file system of its own, so that mount points can be made in it without touching the tree.
-        push(&["--tmpfs", "/"].map(OsStr::new));
-        for dir in ["usr", "etc", "var"] {
-            let inside = format!("/{dir}");
-            push(&["--ro-bind".as_ref(), self.root.join(dir).as_os_str(), inside.as_ref()]);
-        }
-        for dir in ["bin", "sbin", "lib", "lib64"] {
-            push(&["--symlink".as_ref(), format!("usr/{dir}").as_ref(), format!("/{dir}").as_ref()]);
-        }
-        push(
-            &[
-                "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs",
-                "/var/tmp",
-            ]
-            .map(OsStr::new),
-        );
-        for bind in &self.binds {
-            push(&[bind.option.as_ref(), bind.host.as_os_str(), bind.inside.as_os_str()]);
-        }
-        push(&["--chdir".as_ref(), self.workdir.as_os_str()]);
-        for (key, value) in &self.env {
-            push(&["--setenv".as_ref(), key, value]);
-        }
-        push(&["--".as_ref(), &self.program]);
-        argv.extend(self.args.iter().cloned());
-        argv
     }
 
     /// The command, ready to be spawned.
@@ -156,5 +142,110 @@ impl TreeCommand {
         let mut command = Command::new(&argv[0]);
         command.args(&argv[1..]);
         command
+    }
+}
+
+/// What makes the tree a program's root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sandbox {
+    /// Bubblewrap.
+    Bwrap,
+    /// `unshare`, `mount` and a change of root, for hosts without bubblewrap.
+    Unshare,
+}
+
+/// The sandbox that this host has.
+static SANDBOX: LazyLock<Sandbox> = LazyLock::new(Sandbox::here);
+
+impl Sandbox {
+    /// Bubblewrap if there is any; the other way if there is all that it takes.
+    pub(crate) fn here() -> Self {
+        let can_unshare = unshare::PROGRAMS.iter().all(|program| host::find(program).is_some());
+        match host::find("bwrap").is_none() && can_unshare {
+            true => Self::Unshare,
+            false => Self::Bwrap,
+        }
+    }
+
+    /// What is looked for on the host.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bwrap => "bwrap",
+            Self::Unshare => "unshare",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// What a program sees through `sandbox` with this machine's own root as the tree.
+    fn seen(sandbox: Sandbox, dir: &Path, change: fn(TreeCommand) -> TreeCommand) -> (Option<i32>, String) {
+        let script = "pwd; env | sort; id -u; ls /; cat /in/file; echo more >>/out/file; ls -d /tmp/* /run/*
+            echo x >/in/file; touch /usr/x /etc/x; echo y >/dev/null; ls -d /sys/class/net/*
+            awk 'NR > 2 { print $1 }' /proc/net/dev; ls -d /proc/[0-9]* | wc -l; ls /dev; exit 7";
+        let command = TreeCommand::new(Path::new("/"), "sh")
+            .args(["-c", script])
+            .bind_ro(dir.join("in"), "/in")
+            .bind_rw(dir.join("out"), "/out")
+            .bind_ro(dir.join("in/file"), "/deep/er/file")
+            .workdir("/out")
+            .env("SAID", "two words");
+        let argv = change(command).argv_by(sandbox);
+        let output = Command::new(&argv[0]).args(&argv[1..]).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
+    }
+
+    #[test]
+    fn both_ways_show_a_program_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["in", "out"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+            fs::write(dir.path().join(folder).join("file"), "given\n").unwrap();
+        }
+        let (status, said) = seen(Sandbox::Unshare, dir.path(), |command| command);
+        assert_eq!(status, Some(7), "{said}");
+        assert!(said.starts_with("/out\n") && said.contains("\nSAID=two words\n"), "{said}");
+        assert_eq!(fs::read_to_string(dir.path().join("out/file")).unwrap(), "given\nmore\n");
+        assert_eq!(fs::read_to_string(dir.path().join("in/file")).unwrap(), "given\n");
+        assert!(!Path::new("/usr/x").exists() && !Path::new("/etc/x").exists());
+        if host::find("bwrap").is_some() {
+            assert_eq!((status, said), seen(Sandbox::Bwrap, dir.path(), |command| command), "plain");
+            for change in [TreeCommand::superuser, TreeCommand::network] {
+                fs::write(dir.path().join("out/file"), "").unwrap();
+                let by_unshare = seen(Sandbox::Unshare, dir.path(), change);
+                fs::write(dir.path().join("out/file"), "").unwrap();
+                assert_eq!(by_unshare, seen(Sandbox::Bwrap, dir.path(), change));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_program_started_ends_with_it_and_with_its_caller() {
+        for sandbox in [Sandbox::Unshare, Sandbox::Bwrap] {
+            if host::find(sandbox.name()).is_none() {
+                continue;
+            }
+            let dir = tempfile::tempdir().unwrap();
+            // A writer in the background that would go on for ever.
+            let script = "while :; do echo x >>/out/beat; sleep 0.05; done & sleep 60";
+            let command = TreeCommand::new(Path::new("/"), "sh").args(["-c", script]);
+            let argv = command.bind_rw(dir.path(), "/out").argv_by(sandbox);
+            let mut child = Command::new(&argv[0]).args(&argv[1..]).spawn().unwrap();
+            let beats = || fs::metadata(dir.path().join("beat")).map_or(0, |meta| meta.len());
+            let wait = |ms| std::thread::sleep(std::time::Duration::from_millis(ms));
+            while beats() == 0 {
+                assert!(child.try_wait().unwrap().is_none(), "{sandbox:?} ended early");
+                wait(20);
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            wait(300);
+            let (then, _) = (beats(), wait(500));
+            assert_eq!(beats(), then, "{sandbox:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::enter::Sandbox;
 use crate::step::Step;
 
 /// One program that the host must have, and the Debian package that brings it.
@@ -29,6 +30,12 @@ const NEEDS: [Need; 5] = [
 /// What the caller needs of [`NEEDS`]: root can make user namespaces without help.
 pub(crate) fn needs() -> impl Iterator<Item = &'static Need> {
     NEEDS.iter().filter(|need| !(is_root() && need.program == "newuidmap"))
+}
+
+/// What the caller has to have before anything can be built: bubblewrap has a substitute.
+fn missing() -> Vec<&'static Need> {
+    let substituted = |need: &Need| need.program == "bwrap" && Sandbox::here() == Sandbox::Unshare;
+    needs().filter(|need| find(need.program).is_none() && !substituted(need)).collect()
 }
 
 /// True if the caller is root.
@@ -60,7 +67,7 @@ pub(crate) fn keyring() -> Option<PathBuf> {
 
 /// Installs what is missing where the caller may, else says which command does.
 pub(crate) fn ensure_tools(step: &Step) -> miette::Result<()> {
-    let missing: Vec<_> = needs().filter(|need| find(need.program).is_none()).collect();
+    let missing = missing();
     if missing.is_empty() {
         return Ok(());
     }

@@ -2,13 +2,14 @@
 //! `doctor`: is everything here that a build needs, in which version, from where, and what is wrong.
 
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use serde::Serialize;
 
 use crate::cli::Doctor;
 use crate::ctx::{Ctx, Records};
 use crate::debian;
+use crate::enter::{Sandbox, TreeCommand};
 use crate::host::{self, Need};
 use crate::sources::Sources;
 use crate::stage::tools::{self, ToolsTree};
@@ -54,10 +55,9 @@ impl Finding {
 pub(crate) fn run(ctx: &Ctx, args: &Doctor) -> miette::Result<ExitCode> {
     let sources = Sources::read(ctx)?;
     let mut findings = vec![program("cargo", "cargo", "compiles the build system")];
-    findings.extend(
-        host::needs().map(|Need { program: name, package, purpose }| program(name, package, purpose)),
-    );
-    findings.push(sandbox());
+    let needs = host::needs().filter(|need| need.program != Sandbox::Bwrap.name());
+    findings.extend(needs.map(|Need { program: name, package, purpose }| program(name, package, purpose)));
+    findings.push(sandbox(Sandbox::here()));
     findings.push(mirror(ctx));
     findings.push(space("cache", &ctx.cache));
     findings.push(space("build outputs", &ctx.root));
@@ -99,19 +99,27 @@ fn program(name: &str, package: &str, purpose: &str) -> Finding {
     }
 }
 
-/// Really enters a sandbox: that its program is there does not say that the kernel lets it work.
-fn sandbox() -> Finding {
+/// Really enters a sandbox, with the host's own root as the tree: that its program is there does not say that the
+/// kernel lets it work.
+fn sandbox(sandbox: Sandbox) -> Finding {
     let finding = Finding::new("sandbox", "the tools tree is entered without touching the host");
-    let mut command = Command::new("bwrap");
-    command.args(["--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "--dev", "/dev", "--", "true"]);
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => finding.found("works"),
+    let name = sandbox.name();
+    let Some(place) = host::find(name) else {
+        return finding.wrong("install it: sudo apt-get install --yes bubblewrap");
+    };
+    let version = host::version(&place).unwrap_or_else(|| name.to_owned());
+    let finding = finding.at(&place);
+    match TreeCommand::new(Path::new("/"), "true").to_command().stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => finding.found(match sandbox {
+            Sandbox::Bwrap => format!("{version} works"),
+            Sandbox::Unshare => format!("{version} works; bubblewrap, if it is installed, is used instead"),
+        }),
         Ok(output) => finding.wrong(format!(
-            "bwrap: {}; allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 \
+            "{name}: {}; allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 \
              kernel.apparmor_restrict_unprivileged_userns=0",
             String::from_utf8_lossy(&output.stderr).trim()
         )),
-        Err(e) => finding.wrong(format!("bwrap cannot be started: {e}")),
+        Err(e) => finding.wrong(format!("{name} cannot be started: {e}")),
     }
 }
 

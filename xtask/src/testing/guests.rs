@@ -37,10 +37,19 @@ impl Case {
         format!("scenario/{}@{}-{}", self.scenario.name, board_name(&self.board), self.flavor.name())
     }
 
+    /// The name of the test that builds its board.
+    pub(crate) fn build_name(&self) -> String {
+        build_name(&self.board, self.flavor)
+    }
+
     /// One sentence for listings.
     pub(crate) fn title(&self) -> &str {
         &self.scenario.title
     }
+}
+
+fn build_name(board: &str, flavor: Flavor) -> String {
+    format!("build/{}-{}", board_name(board), flavor.name())
 }
 
 /// A board's name, also where the scenario names the file of a profile that only it uses.
@@ -152,8 +161,7 @@ fn build(
         Ok(ready) => (Some(ready), Ok(())),
         Err(error) => (None, Err(Failure::fail(format!("{error:?}")))),
     };
-    let name = format!("build/{}-{}", board_name(name), flavor.name());
-    report.add(Outcome { name, result, time: start.elapsed() });
+    report.add(Outcome { name: build_name(name, flavor), result, time: start.elapsed() });
     ready
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `test`: everything that proves the product, in one list with one summary.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let start = Instant::now();
     // A filter that can only mean a scenario or a build spares the compilation of the host's tests.
     let wants = |group: &str| match args.filter.as_deref().and_then(|filter| filter.split_once('/')) {
-        Some((word @ ("host" | "check" | "scenario" | "golden"), _)) => word == group,
+        Some((word @ ("host" | "check" | "build" | "scenario" | "golden"), _)) => word == group,
         _ => true,
     };
     let selected = |name: &str| args.filter.as_deref().is_none_or(|filter| name.contains(filter));
@@ -36,7 +37,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     sources.retain(|test| selected(&test.name));
     let flavor = args.flavor.unwrap_or(Flavor::Release);
     let cases = guests::cases(&ctx.root.join(SCENARIOS), args.board.as_deref(), flavor)?;
-    let cases: Vec<&Case> = cases.iter().filter(|case| wants("scenario") && selected(&case.name())).collect();
+    let builds = |case: &&Case| wants("build") && selected(&case.build_name());
+    let to_play = |case: &&Case| wants("scenario") && selected(&case.name());
+    let to_build: Vec<&Case> = cases.iter().filter(|case| builds(case) || to_play(case)).collect();
+    let cases: Vec<&Case> = cases.iter().filter(to_play).collect();
     let golden = Golden::read(ctx)?;
     let on_golden =
         args.board.as_deref().is_none_or(|board| golden::BOARD.ends_with(&format!("/{board}.toml")));
@@ -45,6 +49,11 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     if args.list {
         for test in on_this_machine.iter().chain(&sources) {
             println!("{}", test.name);
+        }
+        let names_of_builds: BTreeSet<_> =
+            to_build.iter().filter(|case| builds(case)).map(|case| case.build_name()).collect();
+        for name in names_of_builds {
+            println!("{name}");
         }
         for case in cases {
             println!("{:<60} {}", case.name(), case.title());
@@ -60,7 +69,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     // Before the checks, which would otherwise build the same kernel in their own time.
     let ready = guests::builds(
         ctx,
-        &cases,
+        &to_build,
         (!names.is_empty()).then_some((golden::BOARD, flavor)),
         args.accel,
         &report,

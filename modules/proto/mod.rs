@@ -21,6 +21,7 @@
 //! Functions that write an answer take a buffer already cut to the allocation length and return how
 //! many of its bytes hold the answer; length fields inside are those of the whole answer.
 
+pub mod alua;
 pub mod capacity;
 pub mod cdb;
 pub mod command;

@@ -23,6 +23,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use crate::alive::{Count, Kept};
 use crate::attention::Precedence;
 use crate::device::{Create, Device, DeviceDirs, Handler};
+use crate::device_groups::DeviceGroup;
 use crate::group::{Group, Place};
 use crate::kapi::noio::NoIo;
 use crate::kapi::sysfs::{Dir, Failed, Section};
@@ -51,6 +52,7 @@ pub(crate) struct Admin {
     devices: KVec<DeviceEntry>,
     pub(crate) drivers: KVec<DriverEntry>,
     sessions_made: u64,
+    pub(crate) device_groups: KVec<DeviceGroup>,
 }
 
 struct HandlerEntry {
@@ -88,6 +90,7 @@ impl Core {
                     devices: KVec::new(),
                     drivers: KVec::new(),
                     sessions_made: 0,
+                    device_groups: KVec::new(),
                 }),
                 works: Works::new()?,
                 setup_id: Atomic::new(0),
@@ -98,7 +101,11 @@ impl Core {
 
     /// Takes the tree down, at the end of the core module.
     pub(crate) fn shut_down(&self) {
-        let tree = self.admin().tree.take();
+        let (groups, tree) = {
+            let mut admin = self.admin();
+            (core::mem::take(&mut admin.device_groups), admin.tree.take())
+        };
+        drop(groups);
         drop(tree);
         self.works.drain();
     }
@@ -286,6 +293,7 @@ impl Core {
                 .find(|d| d.device.as_ref().is_some_and(|d| Arc::ptr_eq(d, device)))
                 .ok_or(EBUSY)?;
             entry.device = None;
+            admin.ungroup_gone_device(device);
         }
         while let Some((place, lun)) = self.any_lun_of(device) {
             if self.del_lun(&place, lun).is_err() {

@@ -16,6 +16,7 @@ pub mod attention;
 pub mod command;
 pub mod core;
 pub mod device;
+pub(crate) mod device_groups;
 pub mod execute;
 pub mod group;
 mod groups;

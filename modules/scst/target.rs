@@ -277,5 +277,6 @@ impl Target {
 pub(crate) struct TargetDirs {
     pub(crate) sessions: Dir,
     pub(crate) ini_groups: Dir,
-    pub(crate) _dir: Dir,
+    /// The target's own.
+    pub(crate) dir: Dir,
 }

@@ -130,7 +130,9 @@ impl Core {
             if let Some(own) = target.group_named_mut(None) {
                 own.removing = true;
             }
-            Place::of_target(driver, &target.name)
+            let place = Place::of_target(driver, &target.name);
+            admin.ungroup_gone_target(&place.target);
+            place
         };
         while let Some(session) = self.any_session_of(driver, name) {
             if self.close_session(&session).is_err() {

@@ -12,6 +12,7 @@ use crate::core::sections;
 use crate::kapi::sysfs::{Dir, Page, Parent};
 use crate::proto::mgmt;
 
+mod device_groups;
 mod devices;
 mod drivers;
 mod groups;
@@ -23,6 +24,7 @@ mod settings;
 mod statistics;
 mod targets;
 
+pub(crate) use device_groups::{device_group_dirs, remote_target_dir, target_group_dir};
 pub(crate) use devices::device_dirs;
 pub(crate) use drivers::driver_dir;
 pub(crate) use groups::group_dirs;
@@ -40,6 +42,9 @@ pub(crate) struct Tree {
     pub(crate) handlers: Dir,
     pub(crate) devices: Dir,
     pub(crate) targets: Dir,
+    pub(crate) device_groups: Dir,
+    /// Empty: nothing here keeps memory for data.
+    _sgv: Dir,
     _root: Dir,
 }
 
@@ -50,6 +55,8 @@ impl Tree {
             handlers: Dir::empty(Parent::Dir(&root), c"handlers")?,
             devices: Dir::empty(Parent::Dir(&root), c"devices")?,
             targets: Dir::empty(Parent::Dir(&root), c"targets")?,
+            device_groups: device_groups::root_dir(&root)?,
+            _sgv: Dir::empty(Parent::Dir(&root), c"sgv")?,
             _root: root,
         })
     }

@@ -180,7 +180,7 @@ pub(crate) fn target_dirs(
             TargetDirs {
                 sessions,
                 ini_groups,
-                _dir: dir,
+                dir,
             },
             GroupDirs {
                 luns,

@@ -18,6 +18,7 @@ use crate::proto::opcode;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
 use crate::stats::{self, Way};
+use crate::task::Task;
 
 /// Came in; its CDB was not looked at.
 pub struct Received(());
@@ -29,7 +30,7 @@ pub struct Admitted(cdb::Decoded);
 /// A command for a logical unit that exists. Dropped unfinished, it answers that the target failed.
 pub struct Command<S> {
     cmnd: Cmnd,
-    nexus: Live<Nexus>,
+    nexus: Task,
     state: S,
 }
 
@@ -73,12 +74,18 @@ impl<S> Command<S> {
 
     /// A hold on the nexus of its own: per-CPU, so cheaper than one on the device.
     pub(crate) fn hold_nexus(&self) -> Live<Nexus> {
-        self.nexus.clone()
+        self.nexus.hold_nexus()
     }
 
     /// Writes `bytes` to the start of the initiator's buffer, as far as they fit; an outcome for the bytes that did.
     pub fn respond(&self, bytes: &[u8]) -> Outcome {
         Outcome::Good(self.cmnd.copy_to_buffer(0, bytes) as u64)
+    }
+
+    /// Another initiator preempted the nexus and aborted what had come over it.
+    #[inline]
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.nexus.is_aborted()
     }
 
     /// Ends the command: the one place in the core where one does.
@@ -87,6 +94,11 @@ impl<S> Command<S> {
             let (way, bytes) = (Way::of(&self.cmnd), self.cmnd.buffer_len());
             self.nexus.it().latency.record(way, bytes, ns);
         }
+        let outcome = if self.is_aborted() {
+            Outcome::Status(Status::TaskAborted)
+        } else {
+            outcome
+        };
         finish(self.cmnd, self.nexus.descriptor_sense(), outcome);
     }
 }
@@ -126,7 +138,7 @@ impl Command<Received> {
     pub(crate) fn new(cmnd: Cmnd, nexus: Live<Nexus>) -> Self {
         Self {
             cmnd,
-            nexus,
+            nexus: Task::enter(nexus),
             state: Received(()),
         }
     }
@@ -199,19 +211,24 @@ impl Command<Decoded> {
                 nexus: self.nexus,
                 state: Admitted(self.state.0),
             }),
-            Some(sense) => {
-                self.finish(sense.into());
+            Some(outcome) => {
+                self.finish(outcome);
                 None
             }
         }
     }
 
-    /// In the standard's order of precedence: a unit attention, then what the CDB says against the nexus, then data.
-    fn objection(&self) -> Option<Sense> {
+    /// In the standard's order of precedence (SAM-5 5.3.3): a reservation, a unit attention, then what the CDB says against
+    /// the nexus, then data.
+    fn objection(&self) -> Option<Outcome> {
         let op = self.state.0.op;
+        let device = self.nexus.device();
+        if device.reservations().stop(&self.nexus, &self.state.0) {
+            return Some(Outcome::Status(Status::ReservationConflict));
+        }
         if !op.passes_ua() {
             if let Some(sense) = self.nexus.take_attention() {
-                return Some(sense);
+                return Some(sense.into());
             }
         }
         let sense = if op.is_write() && self.nexus.is_read_only() {
@@ -220,8 +237,9 @@ impl Command<Decoded> {
             self.data_mismatch()?
         };
         // What is wrong with a command that nobody serves is that nobody serves it. Asked only here, where it matters.
-        let served = execute::serves(self.nexus.device(), op);
-        Some(if served { sense } else { op.not_supported() })
+        let served = execute::serves(device, op);
+        let sense = if served { sense } else { op.not_supported() };
+        Some(sense.into())
     }
 
     /// The initiator's buffer must go the command's way, and hold all that a command writes: half of what it names must
@@ -253,6 +271,11 @@ impl Command<Decoded> {
 }
 
 impl Command<Admitted> {
+    /// Takes the command out of its nexus's task set, as [`Task::uncount`] does.
+    pub(crate) fn uncount(&mut self) {
+        self.nexus.uncount();
+    }
+
     /// What was asked.
     #[inline]
     pub fn decoded(&self) -> &cdb::Decoded {
@@ -261,7 +284,7 @@ impl Command<Admitted> {
 }
 
 impl Carrier for Command<Admitted> {
-    type Rest = (Live<Nexus>, cdb::Decoded);
+    type Rest = (Task, cdb::Decoded);
 
     fn split(self) -> (Cmnd, Self::Rest) {
         (self.cmnd, (self.nexus, self.state.0))

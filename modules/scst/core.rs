@@ -27,6 +27,7 @@ use crate::device_groups::DeviceGroup;
 use crate::group::{Group, Place};
 use crate::kapi::noio::NoIo;
 use crate::kapi::sysfs::{Dir, Failed, Section};
+use crate::kapi::workq::WorkQueue;
 use crate::name::Name;
 use crate::nexus::Nexus;
 use crate::proto::mgmt;
@@ -41,6 +42,8 @@ pub struct Core {
     #[pin]
     admin: Mutex<Admin>,
     works: Works,
+    /// Runs what changes persistent reservations.
+    reservation_queue: WorkQueue,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
 }
@@ -93,6 +96,7 @@ impl Core {
                     device_groups: KVec::new(),
                 }),
                 works: Works::new()?,
+                reservation_queue: WorkQueue::new(c"scst_reserve", 0)?,
                 setup_id: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -113,6 +117,11 @@ impl Core {
     /// What runs management commands.
     pub(crate) fn works(&self) -> &Works {
         &self.works
+    }
+
+    /// What runs PERSISTENT RESERVE OUT.
+    pub(crate) fn reservation_queue(&self) -> &WorkQueue {
+        &self.reservation_queue
     }
 
     /// Makes `handlers/<name>`.
@@ -250,6 +259,7 @@ impl Core {
             setup_id,
         })?;
         let device = Device::new(name.try_clone()?, handler.name(), handler.keep(ops))?;
+        device.reservations().load(name)?;
         // A device that finds no place is closed after the lock is free.
         let _keep = device.clone();
         Ok(self.locked(|admin| {
@@ -337,6 +347,11 @@ impl Core {
         None
     }
 
+    /// Whether any LUN shows the device.
+    pub(crate) fn is_exported(&self, device: &Arc<Device>) -> bool {
+        self.any_lun_of(device).is_some()
+    }
+
     /// The device's capacity is another now: every initiator is told, and has the new one read.
     pub fn capacity_changed(&self, device: &str) {
         self.device_changed(device, Sense::CAPACITY_CHANGED);
@@ -366,6 +381,7 @@ impl Core {
     /// The device was reset: the initiators of all its nexuses are told before anything else, and hold nothing of it any
     /// more. Called by error handling, allocates nothing.
     pub fn reset_occurred(&self, device: &Arc<Device>) {
+        device.reservations().reset();
         self.for_each_nexus(device.name().as_str(), &mut |nexus| {
             nexus.drive().allow_removal();
             nexus
@@ -387,7 +403,7 @@ impl Core {
         }
     }
 
-    fn users_of(&self, device: &str) -> Result<KVec<(Arc<Session>, u16)>> {
+    pub(crate) fn users_of(&self, device: &str) -> Result<KVec<(Arc<Session>, u16)>> {
         let admin = self.admin();
         let mut users = KVec::new();
         for session in admin.sessions() {

@@ -12,6 +12,7 @@ use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::name::Name;
 use crate::proto::device_type::DeviceType;
 use crate::proto::opcode::OpDesc;
+use crate::reservation::Reservations;
 
 /// Commands that one nexus takes at once unless somebody says otherwise.
 pub const DEFAULT_TGT_DEV_COMMANDS: u32 = 64;
@@ -90,6 +91,8 @@ pub struct Device {
     /// Constant during a device's life, and read for every command.
     device_type: DeviceType,
     block_shift: u32,
+    #[pin]
+    reservations: Reservations,
     /// Taken out when the device goes: the directory's files refer to the device.
     #[pin]
     dirs: Mutex<Option<DeviceDirs>>,
@@ -118,6 +121,7 @@ impl Device {
                 ops,
                 device_type,
                 block_shift,
+                reservations <- Reservations::new(),
                 dirs <- new_mutex!(None),
             }? Error),
             GFP_KERNEL,
@@ -161,6 +165,12 @@ impl Device {
     #[inline]
     pub fn is_read_only(&self) -> bool {
         self.ops.is_read_only()
+    }
+
+    /// Who has reserved it.
+    #[inline]
+    pub(crate) fn reservations(&self) -> &Reservations {
+        &self.reservations
     }
 
     pub(crate) fn dirs(&self) -> &Mutex<Option<DeviceDirs>> {

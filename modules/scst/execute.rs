@@ -16,8 +16,10 @@ use crate::proto::inquiry;
 use crate::proto::lun;
 use crate::proto::opcode::{Op, OpDesc};
 use crate::proto::opcodes_report::{self, TmFunctions};
+use crate::proto::pr_access::Access;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
+use crate::reservation_out;
 use crate::stats::Way;
 use crate::target::Session;
 
@@ -42,6 +44,9 @@ pub fn submit(session: &Session, cmnd: Cmnd) {
     if let Some(outcome) = report(&cmd) {
         return cmd.finish(outcome);
     }
+    if let Cdb::PersistentReserveOut { .. } = cmd.decoded().command {
+        return reservation_out::start(cmd);
+    }
     // The device may finish the command, and with it the nexus, before it returns.
     let nexus = cmd.hold_nexus();
     nexus.device().ops().exec(cmd);
@@ -63,7 +68,8 @@ fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     }
 }
 
-/// The reports about what the device and this core can do, generated from the one table of commands.
+/// The commands that the core answers for its devices: reservations, and the reports about what device and core can do,
+/// generated from the one table of commands.
 fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
     let device = cmd.nexus().device();
     match &cmd.decoded().command {
@@ -71,6 +77,13 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
             let serves = |op: &OpDesc| serves(device, op);
             opcodes_report::supported_opcodes(request, serves, out)
         })),
+        Cdb::Reserve => Some(device.reservations().reserve(cmd.nexus())),
+        Cdb::Release => Some(device.reservations().release(cmd.nexus())),
+        Cdb::PersistentReserveIn { action, alloc_len } => {
+            Some(from_vec(cmd.cmnd(), *alloc_len, |out| {
+                Ok(device.reservations().report(*action, out))
+            }))
+        }
         Cdb::ReportTmFunctions { repd, alloc_len } => {
             let mut data = [0; 16];
             let n = opcodes_report::supported_tm_functions(
@@ -94,15 +107,16 @@ pub(crate) fn serves(device: &Device, op: &OpDesc) -> bool {
     op.types.contains(device.device_type()) && (served_by_core(op) || device.ops().serves(op))
 }
 
-/// The commands that this file answers.
+/// The commands that the core answers itself.
 fn served_by_core(op: &OpDesc) -> bool {
-    matches!(
-        op.op,
-        Op::ReportLuns
-            | Op::RequestSense
-            | Op::ReportSupportedOpcodes
-            | Op::ReportSupportedTmFunctions
-    )
+    matches!(op.access, Access::Reserve | Access::Persistent)
+        || matches!(
+            op.op,
+            Op::ReportLuns
+                | Op::RequestSense
+                | Op::ReportSupportedOpcodes
+                | Op::ReportSupportedTmFunctions
+        )
 }
 
 /// An answer that may be long: written into memory of its own, cut to `alloc_len` and [`LONGEST`].

@@ -8,9 +8,12 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::attention::UnitAttentions;
 use crate::device::Device;
+use crate::initiator::Initiator;
 use crate::kapi::sysfs::Dir;
+use crate::kapi::tasks::TaskSet;
 use crate::proto::cdb::{Transfer, Unit};
 use crate::proto::mmc::MediaEvent;
+use crate::proto::pr;
 use crate::proto::sense::Sense;
 use crate::target::{ItNexus, Port};
 
@@ -26,6 +29,10 @@ pub struct Nexus {
     drive: Drive,
     #[pin]
     attentions: UnitAttentions,
+    /// The commands that came over it and have not ended.
+    #[pin]
+    tasks: TaskSet,
+    _reserve: Reserve,
     /// `lun<n>/` in the session's directory.
     #[pin]
     dir: Mutex<Option<Dir>>,
@@ -79,6 +86,10 @@ impl Nexus {
         it: Arc<ItNexus>,
         first: Option<Sense>,
     ) -> impl PinInit<Self, Error> {
+        let reserve = Reserve {
+            device: device.clone(),
+            initiator: it.identity.clone(),
+        };
         try_pin_init!(Self {
             device,
             it,
@@ -86,6 +97,8 @@ impl Nexus {
             black_hole: Atomic::new(0),
             drive: Drive::new(),
             attentions <- UnitAttentions::new(first),
+            tasks <- TaskSet::new(),
+            _reserve: reserve,
             dir <- new_mutex!(None),
         }? Error)
     }
@@ -111,6 +124,23 @@ impl Nexus {
     #[inline]
     pub fn drive(&self) -> &Drive {
         &self.drive
+    }
+
+    /// The initiator port that they come from.
+    pub(crate) fn initiator(&self) -> &Arc<Initiator> {
+        &self.it.identity
+    }
+
+    /// Calls `f` with what persistent reservations know it by. `f` must not sleep.
+    pub(crate) fn with_identity<T>(&self, f: impl FnOnce(pr::Nexus<'_>) -> T) -> T {
+        let port = self.it.port.relative_id();
+        self.it.identity.with_id(|id| f(pr::Nexus { id, port }))
+    }
+
+    /// The commands that came over it and have not ended.
+    #[inline]
+    pub(crate) fn tasks(&self) -> &TaskSet {
+        &self.tasks
     }
 
     /// Whether commands that change the medium are refused: by the mapping, or by the device.
@@ -167,5 +197,18 @@ impl Nexus {
     /// Takes the directory out, or puts one in.
     pub(crate) fn swap_dir(&self, dir: Option<Dir>) -> Option<Dir> {
         core::mem::replace(&mut *self.dir.lock(), dir)
+    }
+}
+
+/// What an initiator may hold of a device by RESERVE. It goes with the nexus: the LUN was taken away, or the session has
+/// ended.
+struct Reserve {
+    device: Arc<Device>,
+    initiator: Arc<Initiator>,
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        self.device.reservations().nexus_lost(&self.initiator);
     }
 }

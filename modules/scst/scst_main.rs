@@ -20,6 +20,7 @@ pub(crate) mod device_groups;
 pub mod execute;
 pub mod group;
 mod groups;
+pub mod initiator;
 pub mod kapi;
 mod latency;
 mod luns;
@@ -27,10 +28,15 @@ pub mod name;
 pub mod nexus;
 #[path = "../proto/mod.rs"]
 pub mod proto;
+mod reservation;
+mod reservation_attrs;
+mod reservation_file;
+mod reservation_out;
 pub mod settle;
 mod stats;
 pub mod target;
 mod targets;
+pub mod task;
 pub mod tree;
 mod works;
 

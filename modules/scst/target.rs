@@ -9,6 +9,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::alive::Kept;
 use crate::group::Group;
+use crate::initiator::Initiator;
 use crate::kapi::livemap::LiveMap;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::latency::Latency;
@@ -99,6 +100,8 @@ impl Port {
 pub struct ItNexus {
     /// The initiator's name.
     pub(crate) initiator: Name,
+    /// Who it is to reservations.
+    pub(crate) identity: Arc<Initiator>,
     pub(crate) port: Arc<Port>,
     pub(crate) stats: Stats,
     pub(crate) latency: Latency,
@@ -157,6 +160,7 @@ impl Session {
     pub(crate) fn new(new: NewSession) -> Result<Arc<Self>> {
         let it = ItNexus {
             initiator: new.initiator,
+            identity: Arc::pin_init(Initiator::new(), GFP_KERNEL)?,
             port: new.port,
             stats: Stats::new()?,
             latency: Latency::new()?,
@@ -195,6 +199,12 @@ impl Session {
     /// The initiator's name.
     pub fn initiator(&self) -> &Name {
         &self.it.initiator
+    }
+
+    /// Names the initiator port: the driver does before the first command, and again whenever the name changes. `EINVAL`
+    /// for what cannot be a TransportID.
+    pub fn set_transport_id(&self, id: &[u8]) -> Result {
+        self.it.identity.set_id(id)
     }
 
     /// The group that it sees the LUNs of.

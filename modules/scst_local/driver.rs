@@ -29,7 +29,7 @@ pub(crate) struct Stats {
 pub(crate) struct Driver {
     root: Arc<RootDevice>,
     stats: Arc<Stats>,
-    /// Sessions made so far: each gets a TransportID of its own.
+    /// Number of the next session: each gets a TransportID of its own.
     sessions: Atomic<i32>,
     /// Held while a session's device is named and registered.
     #[pin]
@@ -48,7 +48,7 @@ impl Driver {
             try_pin_init!(Self {
                 root,
                 stats,
-                sessions: Atomic::new(0),
+                sessions: Atomic::new(1),
                 naming <- new_mutex!(()),
             }? Error),
             GFP_KERNEL,

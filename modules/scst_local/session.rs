@@ -50,6 +50,7 @@ impl LocalSession {
         number: u32,
     ) -> Result<Arc<Self>> {
         let id = transport_id::default_for(number)?;
+        session.set_transport_id(&id)?;
         let this = Arc::pin_init(
             try_pin_init!(Self {
                 session,
@@ -194,7 +195,10 @@ impl Attributes for LocalSession {
         } else {
             return Err(EINVAL);
         };
-        *self.transport_id.lock() = new;
+        // Shown as it was written, which may be shorter than a TransportID.
+        let mut shown = self.transport_id.lock();
+        self.session.set_transport_id(&new)?;
+        *shown = new;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 
 /// Bytes of a TransportID that no transport exceeds: an iSCSI name with its session identifier.
-pub(crate) const MAX: usize = 244;
+pub(crate) const MAX: usize = scst::proto::pr_id::MAX_LEN;
 
 /// The identity that session number `number` since the module was loaded has unless it is given another: the SAS
 /// format, and an address that no two sessions share.

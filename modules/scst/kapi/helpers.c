@@ -6,6 +6,8 @@
 #include <linux/fs_struct.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/utsname.h>
@@ -117,9 +119,32 @@ EXPORT_SYMBOL_GPL(scst_helper_fs_copy);
 H(void, fs_free, (struct fs_struct *fs), path_put(&fs->root); path_put(&fs->pwd); kfree(fs));
 H(struct fs_struct *, fs_swap, (struct fs_struct *fs),
   struct fs_struct *old = current->fs; WRITE_ONCE(current->fs, fs); return old);
+H(struct fs_struct *, fs_init, (void), return userspace_init_fs);
 H(const struct cred *, get_current_cred, (void), return get_current_cred());
 H(const struct cred *, override_creds, (const struct cred *cred), return override_creds(cred));
 H(void, put_cred, (const struct cred *cred), put_cred(cred));
+
+H(int, file_truncate, (struct file *file), return vfs_truncate(&file->f_path, 0));
+
+/* Removes the name that a file was opened by. Not one line: the directory's lock is held in between. */
+int scst_helper_file_unlink(struct file *file)
+{
+	struct dentry *parent = dget_parent(file->f_path.dentry), *entry;
+	int ret = mnt_want_write(file->f_path.mnt);
+
+	if (!ret) {
+		entry = start_removing_dentry(parent, file->f_path.dentry);
+		ret = PTR_ERR_OR_ZERO(entry);
+		if (!ret) {
+			ret = vfs_unlink(mnt_idmap(file->f_path.mnt), d_inode(parent), entry, NULL);
+			end_removing(entry);
+		}
+		mnt_drop_write(file->f_path.mnt);
+	}
+	dput(parent);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(scst_helper_file_unlink);
 
 /* Closes now, not when a kernel thread gets round to it: whoever asked for it may unmount next. */
 H(void, file_close, (struct file *file), get_file(file); filp_close(file, NULL); __fput_sync(file));

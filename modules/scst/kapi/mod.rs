@@ -18,7 +18,9 @@
 //! | `workq`, `noio` | running a command where it may sleep, without recursing into I/O |
 //! | `livemap` | a map that is read without locks and whose entries drain before they go |
 //! | `percpu` | counters of which every CPU has its own |
+//! | `tasks` | who came before a moment, and when they have gone |
 //! | `file`, `aio`, `bdev` | backing stores |
+//! | `state_file` | files that keep state over a restart |
 
 #![allow(unsafe_code)]
 
@@ -39,7 +41,9 @@ pub mod params;
 pub mod percpu;
 mod sdev;
 pub mod segments;
+pub mod state_file;
 pub mod sysfs;
+pub mod tasks;
 pub(crate) mod uts;
 pub mod workq;
 

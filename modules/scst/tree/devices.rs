@@ -11,6 +11,7 @@ use crate::core::sections;
 use crate::device::{Device, DeviceDirs, DeviceOps};
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent, Section};
 use crate::proto::device_type::DeviceType;
+use crate::reservation_attrs::{self, ReservationFiles};
 
 struct DeviceFiles(DeviceType);
 
@@ -29,6 +30,8 @@ pub(crate) fn device_dirs(
     device: &Device,
 ) -> Result<DeviceDirs, Failed> {
     let own = Arc::new(DeviceFiles(device.device_type()), GFP_KERNEL).map_err(Error::from)?;
+    let reservations = ReservationFiles(device.name().try_clone()?);
+    let reservations = Arc::new(reservations, GFP_KERNEL).map_err(Error::from)?;
     let ops = HandlerSide(device.kept_ops());
     let attrs = ops.0.attrs();
     let ops = Arc::new(ops, GFP_KERNEL).map_err(Error::from)?;
@@ -36,6 +39,10 @@ pub(crate) fn device_dirs(
         Section {
             attrs: &DEVICE,
             data: own,
+        },
+        Section {
+            attrs: &reservation_attrs::ATTRS,
+            data: reservations,
         },
         Section { attrs, data: ops },
     ])?;

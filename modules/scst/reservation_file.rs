@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The file that keeps a device's registrations and reservation over a loss of power, and the one before it.
+//!
+//! The file before it stands beside it as `.1`, and counts where the file itself is not whole: it was being written when
+//! the power went, so the command that changed it was never answered. Without registrations to keep there is neither; `.1`
+//! goes first, so that it never stands alone.
+
+use kernel::prelude::*;
+use kernel::str::{CStr, CString};
+
+use crate::kapi::state_file;
+use crate::name::Name;
+use crate::proto::pr::{Registrant, View};
+use crate::proto::pr_file::{self, SIGNATURE};
+use crate::reservation::{Draft, Reservations, Turn};
+
+/// Where files are unless somebody says otherwise.
+const DIRECTORY: &str = "/var/lib/scst/pr";
+
+/// Bytes of the longest file that is read: 15 MiB.
+const MAX_BYTES: usize = 15 << 20;
+
+/// A device's file.
+pub(crate) struct StateFile {
+    /// `None` until the device has a name.
+    path: Option<CString>,
+    /// Somebody said otherwise.
+    pub(crate) is_set: bool,
+}
+
+impl StateFile {
+    /// None yet.
+    pub(crate) const fn none() -> Self {
+        Self {
+            path: None,
+            is_set: false,
+        }
+    }
+
+    /// The file of device `name` unless somebody says otherwise.
+    pub(crate) fn default_of(name: &Name) -> Result<Self> {
+        Ok(Self {
+            path: Some(CString::try_from_fmt(fmt!(
+                "{DIRECTORY}/{}",
+                name.as_str()
+            ))?),
+            is_set: false,
+        })
+    }
+
+    /// The file `path`.
+    pub(crate) fn named(path: &str) -> Result<Self> {
+        Ok(Self {
+            path: Some(CString::try_from_fmt(fmt!("{path}"))?),
+            is_set: true,
+        })
+    }
+
+    /// Its name.
+    pub(crate) fn path(&self) -> Result<&CStr> {
+        Ok(self.path.as_ref().ok_or(ENOENT)?)
+    }
+
+    fn previous(&self) -> Result<CString> {
+        let path = self.path()?.to_str()?;
+        CString::try_from_fmt(fmt!("{path}.1"))
+    }
+
+    /// What it keeps; `None` where there is no file. `EBADMSG` where neither it nor the one before it is whole. Sleeps.
+    pub(crate) fn load(&self) -> Result<Option<Draft>> {
+        match parse(self.path()?) {
+            Err(e) if e == ENOENT => Ok(None),
+            Err(e) if e == EBADMSG => {
+                pr_warn!(
+                    "persistent reservations: {} is not whole, trying the one before it\n",
+                    self.path()?.to_str()?
+                );
+                match parse(&self.previous()?) {
+                    // The very first write was cut short.
+                    Err(e) if e == ENOENT => Ok(None),
+                    other => other.map(Some),
+                }
+            }
+            other => other.map(Some),
+        }
+    }
+
+    /// Keeps `state` from now on, or nothing if it is not to be kept. Sleeps.
+    pub(crate) fn keep(&self, state: View<'_>) -> Result {
+        if !state.head.aptpl {
+            return self.forget();
+        }
+        let mut bytes = KVVec::from_elem(0_u8, pr_file::len(state), GFP_KERNEL)?;
+        pr_file::write(state, &mut bytes);
+        let path = self.path()?;
+        match state_file::read(path, MAX_BYTES) {
+            Ok(mut before) if parse_bytes(&before).is_ok() => {
+                if let Some(mark) = before.first_chunk_mut::<{ state_file::MARK }>() {
+                    *mark = [0; state_file::MARK];
+                }
+                state_file::write(&self.previous()?, &before, &SIGNATURE)?;
+            }
+            // What is not whole must not take the place of the one before it.
+            _ => {}
+        }
+        state_file::write(path, &bytes, &SIGNATURE)
+    }
+
+    /// Removes it, and the one before it. Sleeps.
+    pub(crate) fn forget(&self) -> Result {
+        state_file::remove(&self.previous()?)?;
+        state_file::remove(self.path()?)
+    }
+
+    /// Whether anything can be kept in it. Sleeps.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.path().is_ok_and(state_file::has_parent)
+    }
+}
+
+fn parse(path: &CStr) -> Result<Draft> {
+    parse_bytes(&state_file::read(path, MAX_BYTES)?)
+}
+
+fn parse_bytes(bytes: &[u8]) -> Result<Draft> {
+    let count = pr_file::registrants(bytes).map_err(|_| EBADMSG)?;
+    let mut slots = KVVec::from_elem(Registrant::NONE, count, GFP_KERNEL)?;
+    let head = pr_file::read(bytes, &mut slots).map_err(|_| EBADMSG)?;
+    Ok(Draft { head, slots })
+}
+
+impl Reservations {
+    /// Reads what was kept of device `name`. A file that cannot be read is reported and left alone: the device is made
+    /// all the same, without reservations. Sleeps; called before the device can be reached.
+    pub(crate) fn load(&self, name: &Name) -> Result {
+        self.use_file(StateFile::default_of(name)?, false)
+            .or_else(|e| {
+                pr_err!(
+                    "{}: persistent reservations are lost, the file that keeps them cannot be read: error {}\n",
+                    name.as_str(),
+                    -e.to_errno()
+                );
+                Ok(())
+            })
+    }
+
+    /// Keeps the state in `file` from now on. What is in that file already counts; else, if `moves`, what the device has
+    /// moves there. Sleeps.
+    pub(crate) fn use_file(&self, file: StateFile, moves: bool) -> Result {
+        let turn = self.turn();
+        let mut current = self.file.lock();
+        let result = turn.load_or_move(&current, &file, moves);
+        if result.is_ok() || !moves {
+            self.set_keeps(file.is_possible());
+            *current = file;
+        }
+        result
+    }
+}
+
+impl Turn<'_> {
+    fn load_or_move(&self, from: &StateFile, to: &StateFile, moves: bool) -> Result {
+        if let Some(mut kept) = to.load()? {
+            self.publish(&mut kept);
+        } else if moves {
+            if let Some(state) = self.draft(0)?.filter(|state| state.head.aptpl) {
+                to.keep(state.view())?;
+                from.forget()?;
+            }
+        }
+        Ok(())
+    }
+}

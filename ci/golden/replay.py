@@ -12,6 +12,7 @@ import fcntl
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,11 @@ SG_IO = 0x2285
 SHELL_S = 30
 # Seconds after which anything else counts as stuck.
 STUCK_S = 60
+
+# Names of nodes of SCSI devices.
+NODE = re.compile(r"\b(?:sd[a-z]+|sr\d+|sg\d+)\b")
+# Attributes whose writing makes SCSI devices come, go or change.
+MOVING = ("mgmt", "filename", "active", "size", "resync_size", "force_close")
 
 held = {}
 background = []
@@ -136,7 +142,8 @@ def result_of_last():
 def write(step):
     path = os.path.join(ROOT, step["path"])
     result = written(path, bytes.fromhex(step["hex"]))
-    settle()
+    if os.path.basename(path) in MOVING:
+        settle()
     return [f"{result}; last_sysfs_mgmt_res={result_of_last()}"]
 
 
@@ -156,9 +163,32 @@ def contents(step):
     return sorted(lines)
 
 
+def own_nodes(step):
+    """The recorder's node names and ours, as far as both have the LUN."""
+    pairs = []
+    for node, lun in step["nodes"].items():
+        kind = "scsi_generic" if node.startswith("sg") else "block"
+        ours = glob.glob(f"/sys/class/scsi_device/{lun}/device/{kind}/*")
+        pairs.append((node, os.path.basename(ours[0]) if ours else None))
+    return pairs
+
+
+def renamed(text, names):
+    """`text` with the nodes in it renamed; one that has no name on the other side gets one that is no node."""
+    return NODE.sub(lambda found: names.get(found[0], found[0]), text)
+
+
+def in_our_names(text, step):
+    return renamed(text, {node: ours or f"{node}-is-not-there" for node, ours in own_nodes(step)})
+
+
+def in_their_names(text, step):
+    return renamed(text, {ours: node for node, ours in own_nodes(step) if ours})
+
+
 def shell(step):
     process = subprocess.Popen(
-        ["bash", "-c", step["command"]],
+        ["bash", "-c", in_our_names(step["command"], step)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -171,7 +201,8 @@ def shell(step):
         stuck.append(process)
         return [f"[STILL RUNNING after {SHELL_S}s]"]
     settle()
-    lines = out.decode("utf-8", "backslashreplace").splitlines()
+    text = in_their_names(out.decode("utf-8", "backslashreplace"), step).replace("-is-not-there", "")
+    lines = text.splitlines()
     return lines + [f"[rc={process.returncode}]"]
 
 
@@ -197,7 +228,7 @@ def sg_io(step):
     hdr.dxferp = address if length else None
     hdr.timeout = sg_timeout_s * 1000
     try:
-        fd = os.open("/dev/" + step["node"], os.O_RDWR | os.O_NONBLOCK)
+        fd = os.open("/dev/" + in_our_names(step["node"], step), os.O_RDWR | os.O_NONBLOCK)
     except OSError as error:
         return {"lines": [failed("OPEN", error)], "data": "", "total": 0}
     try:
@@ -216,7 +247,7 @@ def sg_io(step):
 
 def hold(step):
     try:
-        held[step["path"]] = os.open(step["path"], os.O_RDONLY | os.O_NONBLOCK)
+        held[step["path"]] = os.open(in_our_names(step["path"], step), os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         return [failed("OPEN", error)]
     return []
@@ -231,7 +262,8 @@ def let_go(step):
 
 
 def start(step):
-    background.append(subprocess.Popen(["bash", "-c", step["command"]], stdin=subprocess.DEVNULL, start_new_session=True))
+    command = in_our_names(step["command"], step)
+    background.append(subprocess.Popen(["bash", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True))
     time.sleep(1)
     return []
 

@@ -100,7 +100,7 @@ fn paired(action: &Action, c: Vec<String>, mut ours: Vec<String>) -> Vec<Differe
 /// What a line is about, where that can be told.
 fn subject<'a>(action: &Action, line: &'a str) -> Option<&'a str> {
     match action {
-        Action::Read(_) | Action::Write(..) | Action::List(_) => Some(""),
+        Action::Read(_) | Action::Write(..) => Some(""),
         Action::Cdb(_) => line.split([' ', '=']).next(),
         Action::Contents(_) => line.split_once(" = ").map(|(name, _)| name),
         Action::Shell(command) if command.starts_with("find ") => {

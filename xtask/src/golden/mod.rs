@@ -15,11 +15,13 @@ mod replay;
 mod transcript;
 mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use self::allowed::Allowed;
 use self::boots::{Boot, Boots};
+use self::compare::Answer;
+use self::transcript::Transcript;
 pub(crate) use self::verdict::Tally;
 use self::verdict::{judge, Finding};
 use crate::ctx::Ctx;
@@ -136,13 +138,22 @@ impl Golden {
             verdict: verdict.name(),
             details: format!("{verdict}\nlogs: {}", dir.display()),
         })?;
+        self.judge(&transcripts, &answers, &dir).map_err(broken)
+    }
+
+    /// Compares all of a boot, and leaves what differs in `dir`.
+    fn judge(
+        &self,
+        transcripts: &[Transcript],
+        answers: &[Vec<Answer>],
+        dir: &Path,
+    ) -> miette::Result<Vec<Finding>> {
         let mut findings = Vec::new();
-        for (transcript, answers) in transcripts.iter().zip(&answers) {
+        for (transcript, answers) in transcripts.iter().zip(answers) {
             let finding = judge(transcript, answers, &self.allowed);
-            files::write(&dir.join(format!("{}.missing", transcript.name)), finding.missing.concat())
-                .map_err(broken)?;
-            files::write(&dir.join(format!("{}.allowed", transcript.name)), finding.allowed.concat())
-                .map_err(broken)?;
+            let file = |ending: &str| dir.join(format!("{}.{ending}", transcript.name));
+            files::write(&file("missing"), finding.missing.concat())?;
+            files::write(&file("allowed"), finding.allowed.concat())?;
             findings.push(finding);
         }
         Ok(findings)
@@ -165,4 +176,33 @@ impl Golden {
 
 fn name(transcript: &str) -> String {
     format!("golden/{transcript}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For whoever writes entries: judges the answers of the last replays again, without a guest.
+    /// `cargo test -p xtask judged_again -- --ignored --nocapture`
+    #[test]
+    #[ignore = "needs the answers of a replay in target/golden"]
+    fn the_last_replays_are_judged_again() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let folder = root.join(FOLDER);
+        let allowed = Allowed::read(&folder.join("allowed.toml")).unwrap();
+        let boots = Boots::read(&folder).unwrap();
+        let golden = Golden { folder, boots, allowed, replayed: Vec::new() };
+        for boot in &golden.boots.boots {
+            let dir = root.join("target/golden").join(&boot.name);
+            let Ok(output) = std::fs::read(dir.join("answers")) else { continue };
+            let transcripts = boot.read(&golden.folder).unwrap();
+            let answers = replay::answers(&transcripts, &output).unwrap();
+            for (transcript, finding) in
+                transcripts.iter().zip(golden.judge(&transcripts, &answers, &dir).unwrap())
+            {
+                println!("{:<32}{:?}", transcript.name, finding.tally);
+            }
+        }
+        println!("stale:\n  {}", golden.allowed.unused().join("\n  "));
+    }
 }

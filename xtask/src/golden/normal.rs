@@ -40,6 +40,9 @@ static MODULE: LazyLock<Regex> =
 
 /// The lines of an answer as they are compared.
 pub(super) fn lines(action: &Action, answer: &[String]) -> Vec<String> {
+    if let Action::List(_) = action {
+        return answer.iter().flat_map(|line| names(line)).collect();
+    }
     let lists_modules = matches!(action, Action::Shell(command) if command.contains("lsmod"));
     answer
         .iter()
@@ -55,6 +58,15 @@ fn plain(line: &str) -> String {
     let replace =
         |text: String, (rule, stands): &(Regex, &str)| rule.replace_all(&text, *stands).into_owned();
     RULES.iter().fold(line.to_owned(), replace)
+}
+
+/// The names in `['a', 'b']`, so that one too many is one difference.
+fn names(line: &str) -> Vec<String> {
+    match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some("") => Vec::new(),
+        Some(names) => names.split(", ").map(str::to_owned).collect(),
+        None => vec![line.to_owned()],
+    }
 }
 
 /// A line of lsmod without the size, and none for modules that are not ours: what else is one differs by kernel.
@@ -126,6 +138,14 @@ mod tests {
             shell("lsmod", &answer),
             ["Module                  Size  Used by", "scst 2 scst_local,scst_vdisk", "loop 4 1"]
         );
+    }
+
+    #[test]
+    fn names_in_a_directory_are_a_line_each() {
+        let action = Action::List("devices".into());
+        assert_eq!(lines(&action, &["['a', 'b']".into()]), ["'a'", "'b'"]);
+        assert_eq!(lines(&action, &["[]".into()]), Vec::<String>::new());
+        assert_eq!(lines(&action, &["EXCEPTION x".into()]), ["EXCEPTION x"]);
     }
 
     #[test]

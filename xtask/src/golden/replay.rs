@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Doing in a guest what transcripts say, and bringing the answers back.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use miette::{miette, Context as _, IntoDiagnostic as _};
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
@@ -27,9 +30,8 @@ const REPLAY: &str = include_str!("../../../ci/golden/replay.py");
 /// Debian packages with the programs that the transcripts were taken with.
 const PACKAGES: [&str; 9] =
     ["bash", "coreutils", "e2fsprogs", "findutils", "kmod", "lsscsi", "mount", "python3", "util-linux"];
-/// The recorder's disk had no volatile cache and blocks of a page.
-const DISKS: [&str; 4] =
-    ["-global", "virtio-blk-pci.write-cache=off", "-global", "virtio-blk-pci.physical_block_size=4096"];
+/// The recorder's disk had blocks of a page.
+const DISKS: [&str; 2] = ["-global", "virtio-blk-pci.physical_block_size=4096"];
 /// Seconds until the agent speaks.
 const BOOT_S: f64 = 60.0;
 /// Seconds without a sign of life.
@@ -121,18 +123,41 @@ fn start(ctx: &Ctx, stage: &Stage<'_>, dir: &Path) -> Result<Guest, Verdict> {
 fn steps(transcripts: &[Transcript]) -> Vec<Value> {
     let mut steps = Vec::new();
     let mut number = 0;
+    let mut nodes = Nodes::default();
     for transcript in transcripts {
         if transcript.starts_from_nothing() {
             steps.push(json!({ "do": "reset", "number": RESET }));
+            nodes = Nodes::default();
         }
         for step in &transcript.steps {
+            nodes.learn(&step.answer);
             let mut value = request(&step.action);
             value["number"] = number.into();
+            value["nodes"] = json!(nodes.0);
             steps.push(value);
             number += 1;
         }
     }
     steps
+}
+
+/// The device nodes that C's kernel made, each with the address of its LUN: `sg0` and `sda` with `0:0:0:0`. Numbers are
+/// given out in the order in which LUNs are probed, so the guest finds its own node by the address.
+#[derive(Debug, Default)]
+struct Nodes(BTreeMap<String, String>);
+
+impl Nodes {
+    /// Takes what lsscsi printed.
+    fn learn(&mut self, answer: &[String]) {
+        static LUN: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"^\[(\d+:\d+:\d+:\d+)\] .* /dev/(s[dr]\w+)(?: +/dev/(sg\d+))?").expect("tested")
+        });
+        for found in answer.iter().filter_map(|line| LUN.captures(line)) {
+            for node in found.iter().skip(2).flatten() {
+                self.0.insert(node.as_str().to_owned(), found[1].to_owned());
+            }
+        }
+    }
 }
 
 /// The number of what belongs to no transcript.
@@ -189,7 +214,7 @@ fn write_steps(folder: &Path, steps: &[Value]) -> miette::Result<()> {
 }
 
 /// The answers in `output`, as far as it goes.
-fn answers(transcripts: &[Transcript], output: &[u8]) -> miette::Result<Answers> {
+pub(super) fn answers(transcripts: &[Transcript], output: &[u8]) -> miette::Result<Answers> {
     let text = String::from_utf8_lossy(output);
     let mut given = text.lines().filter_map(|line| match serde_json::from_str::<Line>(line) {
         Ok(line) if line.number == RESET => {
@@ -254,6 +279,19 @@ mod tests {
         assert_eq!(given[1][0].dump, Some(Dump { bytes: vec![0x7f, 0], total: 36 }));
         assert!(answers(&all, b"Traceback\n").is_err());
         assert!(answers(&all, format!("{{\"number\":{RESET},\"lines\":[\"stuck\"]}}").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn nodes_are_known_by_their_luns() {
+        let mut nodes = Nodes::default();
+        let line = "[1:0:0:16383] disk    SCST_FIO f1               3110  /dev/sdg   /dev/sg6 ";
+        nodes.learn(&[
+            line.into(),
+            "[0:0:0:3]    cd/dvd  SCST_FIO c1               3110  /dev/sr0 ".into(),
+            "[rc=0]".into(),
+        ]);
+        let known: Vec<_> = nodes.0.iter().map(|(node, lun)| format!("{node} {lun}")).collect();
+        assert_eq!(known, ["sdg 1:0:0:16383", "sg6 1:0:0:16383", "sr0 0:0:0:3"]);
     }
 
     #[test]

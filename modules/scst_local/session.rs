@@ -127,7 +127,7 @@ impl SessionOps for LocalSession {
 
     fn link(&self, dir: &Dir) -> Result {
         match self.host.lock().as_ref() {
-            Some(parts) => dir.link_device(c"host", parts.host.device()),
+            Some(parts) => dir.link_device(c"host", parts.host.class_device()),
             None => Err(ENODEV),
         }
     }

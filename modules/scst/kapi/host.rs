@@ -148,6 +148,12 @@ impl<T: HostOps> Host<T> {
         unsafe { Device::from_raw(&raw mut (*self.shost.as_ptr()).shost_gendev) }
     }
 
+    /// The host as a member of its class, `scsi_host/hostN`: where its attributes are.
+    pub fn class_device(&self) -> &Device {
+        // SAFETY: By the type's invariant.
+        unsafe { Device::from_raw(&raw mut (*self.shost.as_ptr()).shost_dev) }
+    }
+
     /// Probes logical unit `lun`, and makes a SCSI device of it if it answers. Sleeps; sends commands.
     pub fn scan_lun(&self, lun: u32) {
         // SAFETY: By the type's invariant.
@@ -248,6 +254,8 @@ impl<T: HostOps> Template<T> {
         let mut t: bindings::scsi_host_template = unsafe { mem::zeroed() };
         t.module = T::Module::THIS_MODULE.as_ptr();
         t.name = as_char_ptr_in_const_context(T::NAME);
+        // What `lsscsi -H` prints.
+        t.proc_name = as_char_ptr_in_const_context(T::NAME);
         t.cmd_size = mem::size_of::<cmnd::Private>() as u32;
         t.queuecommand = Some(Self::queuecommand);
         t.init_cmd_priv = Some(Self::init_cmd_priv);

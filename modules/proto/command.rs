@@ -106,6 +106,13 @@ pub struct ModeSelect {
     pub list_len: u32,
 }
 
+impl ModeSelect {
+    /// Whether the parameter list is longer than its header, so that it may change something.
+    pub const fn has_pages(&self) -> bool {
+        self.list_len > if self.ten { 8 } else { 4 }
+    }
+}
+
 /// REPORT SUPPORTED OPERATION CODES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportOpcodes {

@@ -13,7 +13,7 @@
 //! | [`pr_file`], [`pr_text`] | how they outlive the power, and how people read them |
 //! | [`sense`], [`status`] | how a command ends |
 //! | [`range`] | blocks to bytes, checked |
-//! | [`inquiry`], [`mode`], [`capacity`], [`mmc`], [`lun`], [`opcodes_report`] | answers and lists |
+//! | [`inquiry`], [`mode`], [`capacity`], [`unmap`], [`mmc`], [`lun`], [`opcodes_report`] | answers and lists |
 //! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
 //! | [`pattern`], [`cpumask`], [`io_grouping`] | who belongs to a group, and what its settings say |
 //! | [`text`], [`writer`] | inline strings, bounded output |
@@ -49,4 +49,5 @@ pub mod range;
 pub mod sense;
 pub mod status;
 pub mod text;
+pub mod unmap;
 pub mod writer;

@@ -382,6 +382,7 @@ impl Core {
     /// more. Called by error handling, allocates nothing.
     pub fn reset_occurred(&self, device: &Arc<Device>) {
         device.reservations().reset();
+        device.ops().reset();
         self.for_each_nexus(device.name().as_str(), &mut |nexus| {
             nexus.drive().allow_removal();
             nexus

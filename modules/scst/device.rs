@@ -44,6 +44,10 @@ pub trait DeviceOps: Attributes {
     /// storage when this returns. Sleeps.
     fn detached(&self);
 
+    /// The device was reset: mode parameters are what was saved again. Called by error handling, with no lock of the core
+    /// held; must not wait for commands.
+    fn reset(&self);
+
     /// NUMA node that the device was made for, -1 for none.
     fn numa_node_id(&self) -> i32 {
         -1

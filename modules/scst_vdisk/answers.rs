@@ -8,10 +8,11 @@ use scst::command::{Admitted, Command, Outcome};
 use scst::execute::cut;
 use scst::proto::cdb::{Command as Cdb, ModeSelect};
 use scst::proto::device_type::DeviceType;
-use scst::proto::inquiry::{BlockLimits, BlockPages, ROTATION_RATE};
+use scst::proto::inquiry::{BlockLimits, BlockPages, Provisioning, UnmapLimits, ROTATION_RATE};
 use scst::proto::sense::Sense;
 
 use crate::disk::{Disk, PHYSICAL_BLOCK};
+use crate::sbc::WRITE_SAME_MAX;
 use crate::store::{finish, Answer, Store};
 use crate::unit::{sense_data, Face, ModeFace};
 
@@ -67,20 +68,26 @@ impl<S: Store> Disk<S> {
         let optimal = self.opt_trans_len.load(Relaxed).min(MAX_TRANSFER);
         BlockPages {
             limits: BlockLimits {
-                max_compare_and_write: 0,
+                max_compare_and_write: u8::MAX,
                 granularity: u16::try_from(blocks(PHYSICAL_BLOCK)).unwrap_or(0).max(1),
                 max_transfer: blocks(MAX_TRANSFER),
                 optimal_transfer: blocks(optimal),
-                max_write_same: 0,
-                wsnz: false,
-                unmap: None,
+                max_write_same: WRITE_SAME_MAX.wrapping_shr(self.block_shift),
+                wsnz: true,
+                unmap: self.thin.then(|| UnmapLimits {
+                    max_lbas: self.max_unmap_blocks(),
+                    granularity: self.physical_blocks(),
+                    alignment: None,
+                }),
             },
             rotation_rate: if self.rotational {
                 ROTATION_RATE
             } else {
                 NON_ROTATING
             },
-            provisioning: None,
+            provisioning: self.thin.then(|| Provisioning {
+                lbprz: self.reads_zeroes(),
+            }),
         }
     }
 

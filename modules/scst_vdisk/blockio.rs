@@ -3,17 +3,21 @@
 //! A block device, below the page cache. Transfers start in the submitter's context and end in the device's interrupt;
 //! only what has to wait runs on a workqueue.
 
+use core::ops::Deref;
+
 use kernel::prelude::*;
 use kernel::str::CStr;
+use kernel::sync::{new_mutex, Arc, Mutex};
 
 use scst::command::{Admitted, Command, Outcome};
-use scst::kapi::bdev::{self, BlockDevice};
+use scst::kapi::bdev::{self, BlockDevice, Bounce};
 use scst::kapi::file::{Access, Transfer};
 use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
 use crate::job::Job;
+use crate::operation::{Medium, Operation};
 use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
 use crate::verify::read_back;
 
@@ -24,14 +28,63 @@ const BLOCK_MAX: u32 = 4096;
 pub(crate) struct BlockIo {
     // Dropped first: it waits for those who still use the device.
     queue: WorkQueue,
-    device: Slot<BlockDevice>,
+    device: Slot<Device>,
     access: Access,
     /// Bytes of a logical block of the disk.
     block_size: u32,
 }
 
+/// An open block device.
+struct Device {
+    device: BlockDevice,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Deref for Device {
+    type Target = BlockDevice;
+
+    fn deref(&self) -> &BlockDevice {
+        &self.device
+    }
+}
+
+impl Medium for Device {
+    fn turn(&self) -> &Mutex<()> {
+        &self.turn
+    }
+
+    fn unit(&self) -> u32 {
+        self.logical_block_size()
+    }
+
+    fn read(&self, offset: u64, into: &mut Bounce) -> Result {
+        self.device.read_at(offset, into)
+    }
+
+    fn write(&self, offset: u64, from: &Bounce) -> Result {
+        self.device.write_at(offset, from)
+    }
+
+    fn give_back(&self, range: ByteRange) -> Result {
+        self.device.discard(range.offset, range.len)
+    }
+
+    fn zero(&self, range: ByteRange) -> Result {
+        self.device.zero(range.offset, range.len)
+    }
+
+    fn extent(&self, offset: u64) -> Result<(bool, u64)> {
+        // Nobody can ask a block device.
+        Ok((true, self.device.size().saturating_sub(offset)))
+    }
+
+    fn make_stable(&self, _range: ByteRange) -> Result {
+        self.device.sync()
+    }
+}
+
 /// What `f` works on, on the queue.
-type Errand<P> = Job<(Live<BlockDevice>, P)>;
+type Errand<P> = Job<(Live<Device>, P)>;
 
 impl BlockIo {
     /// A store for devices that are opened for `access`, with blocks of `block_size` bytes; commands that have to wait run
@@ -72,15 +125,16 @@ impl Store for BlockIo {
             physical_block_size: device.physical_block_size(),
             optimal_io: Some(device.optimal_io_size()).filter(|bytes| *bytes > 0),
             volatile: device.has_write_cache(),
-            can_unmap: device.max_discard_bytes() > 0,
+            max_unmap: device.max_discard_bytes(),
         };
-        self.device.put(Ready::new(device)?)?;
+        let turn = Arc::pin_init(new_mutex!(()), GFP_KERNEL)?;
+        self.device.put(Ready::new(Device { device, turn })?)?;
         Ok(facts)
     }
 
     fn close(&self) -> Result {
         self.sync()?;
-        self.device.clear_and(BlockDevice::sync)
+        self.device.clear_and(|open| open.device.sync())
     }
 
     fn is_open(&self) -> bool {
@@ -140,6 +194,14 @@ impl Store for BlockIo {
         });
     }
 
+    fn operate(&self, cmd: Command<Admitted>, operation: Operation) {
+        self.run(cmd, operation, |Job { cmd, errand }| {
+            let (device, operation) = errand;
+            let outcome = operation.carry_out(&*device, &cmd);
+            cmd.finish(outcome);
+        });
+    }
+
     fn sync(&self) -> Result {
         self.device.get().map_or(Ok(()), |device| device.sync())
     }
@@ -169,11 +231,11 @@ fn block_io(cmd: &Command<Admitted>, io: Io, block_size: u32) -> bdev::BlockIo {
     }
 }
 
-fn read_done(job: Job<Live<BlockDevice>>, result: Result) {
+fn read_done(job: Job<Live<Device>>, result: Result) {
     finish(job.cmd, result.map_err(|e| failed(Transfer::Read, e)));
 }
 
-fn write_done(job: Job<Live<BlockDevice>>, result: Result) {
+fn write_done(job: Job<Live<Device>>, result: Result) {
     finish(job.cmd, result.map_err(|e| failed(Transfer::Write, e)));
 }
 

@@ -271,6 +271,10 @@ impl DeviceOps for Cdrom {
         // Nothing is written to a disc.
     }
 
+    fn reset(&self) {
+        self.unit.reset();
+    }
+
     fn attrs(&self) -> &'static [Attr] {
         attrs::of(Kind::CdRom, false)
     }

@@ -63,6 +63,8 @@ pub(crate) struct Disk<S> {
     /// Initiators may set ALUA states.
     pub(crate) expl_alua: Atomic<bool>,
     physical_exponent: Atomic<u32>,
+    /// Most bytes that one UNMAP gives back.
+    max_unmap: Atomic<u64>,
     /// READ CAPACITY (16) tells of physical blocks.
     pub(crate) lb_per_pb_exp: Atomic<bool>,
     /// `opt_trans_len` in bytes.
@@ -89,7 +91,7 @@ impl<S: Store> Disk<S> {
         let id = params.t10_dev_id.as_ref();
         let unit = Unit::new(kind, request, id, default_mode, serials)?;
         let filename = params.take_filename();
-        let can_unmap = facts.as_ref().is_some_and(|facts| facts.can_unmap);
+        let can_unmap = facts.as_ref().is_some_and(|facts| facts.max_unmap > 0);
         let discards = kind == Kind::Block && can_unmap;
         let binds_by_default = kind == Kind::Block;
         let disk = try_pin_init!(Self {
@@ -110,6 +112,7 @@ impl<S: Store> Disk<S> {
             bind_alua_state: Atomic::new(params.bind_alua_state.unwrap_or(binds_by_default)),
             expl_alua: Atomic::new(false),
             physical_exponent: Atomic::new(0),
+            max_unmap: Atomic::new(sbc::WRITE_SAME_MAX),
             lb_per_pb_exp: Atomic::new(true),
             opt_trans_len: Atomic::new(OPT_TRANS_LEN),
             opt_trans_len_set: Atomic::new(false),
@@ -128,6 +131,7 @@ impl<S: Store> Disk<S> {
     fn take_over(&self, facts: &Facts) -> u64 {
         let exponent = exponent(facts.physical_block_size, self.block_shift);
         self.physical_exponent.store(exponent.into(), Relaxed);
+        self.max_unmap.store(facts.max_unmap, Relaxed);
         if !self.opt_trans_len_set.load(Relaxed) {
             self.opt_trans_len
                 .store(facts.optimal_io.unwrap_or(OPT_TRANS_LEN), Relaxed);
@@ -210,6 +214,22 @@ impl<S: Store> Disk<S> {
         Ok(())
     }
 
+    /// Blocks that were given back read as zeroes: a hole in a file does, what a device discarded need not.
+    pub(crate) fn reads_zeroes(&self) -> bool {
+        self.thin && self.unit.kind == Kind::File
+    }
+
+    /// Most blocks that one UNMAP gives back.
+    pub(crate) fn max_unmap_blocks(&self) -> u32 {
+        let blocks = self.max_unmap.load(Relaxed).wrapping_shr(self.block_shift);
+        u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
+    /// Logical blocks in a physical one.
+    pub(crate) fn physical_blocks(&self) -> u32 {
+        1_u32.wrapping_shl(self.physical_exponent.load(Relaxed))
+    }
+
     /// What READ CAPACITY tells.
     pub(crate) fn capacity(&self) -> Capacity {
         Capacity {
@@ -220,8 +240,8 @@ impl<S: Store> Disk<S> {
             } else {
                 0
             },
-            lbpme: false,
-            lbprz: false,
+            lbpme: self.thin,
+            lbprz: self.reads_zeroes(),
         }
     }
 }
@@ -253,7 +273,7 @@ impl<S: Store> DeviceOps for Disk<S> {
     }
 
     fn serves(&self, op: &OpDesc) -> bool {
-        sbc::serves(op.op)
+        sbc::serves(op.op, self.thin)
     }
 
     fn exec(&self, cmd: Command<Admitted>) {
@@ -272,6 +292,10 @@ impl<S: Store> DeviceOps for Disk<S> {
 
     fn numa_node_id(&self) -> i32 {
         self.numa_node_id
+    }
+
+    fn reset(&self) {
+        self.unit.reset();
     }
 
     fn attrs(&self) -> &'static [Attr] {

@@ -6,9 +6,11 @@
 use kernel::prelude::*;
 use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_mutex, Arc, Mutex};
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::aio;
+use scst::kapi::bdev::Bounce;
 use scst::kapi::cmnd::Cmnd;
 use scst::kapi::file::{Access, File, Transfer};
 use scst::kapi::livemap::Live;
@@ -17,6 +19,8 @@ use scst::proto::range::ByteRange;
 
 use crate::disk;
 use crate::job::Job;
+use crate::operation::{Medium, Operation};
+use crate::sbc::WRITE_SAME_MAX;
 use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
 use crate::verify::read_back;
 
@@ -41,6 +45,7 @@ pub(crate) struct Image {
     file: File,
     /// Past it.
     direct: Option<File>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// What `f` works on, on the queue.
@@ -82,13 +87,14 @@ impl Store for FileIo {
             false => None,
         };
         let size = file.size();
-        self.image.put(Ready::new(Image { file, direct })?)?;
+        let turn = Arc::pin_init(new_mutex!(()), GFP_KERNEL)?;
+        self.image.put(Ready::new(Image { file, direct, turn })?)?;
         Ok(Facts {
             size,
             physical_block_size: disk::PHYSICAL_BLOCK,
             optimal_io: None,
             volatile: true,
-            can_unmap: true,
+            max_unmap: WRITE_SAME_MAX,
         })
     }
 
@@ -145,6 +151,14 @@ impl Store for FileIo {
         });
     }
 
+    fn operate(&self, cmd: Command<Admitted>, operation: Operation) {
+        self.run(cmd, operation, |Job { cmd, errand }| {
+            let (image, operation) = errand;
+            let outcome = operation.carry_out(&*image, &cmd);
+            cmd.finish(outcome);
+        });
+    }
+
     fn sync(&self) -> Result {
         self.image.get().map_or(Ok(()), |image| image.file.sync())
     }
@@ -171,6 +185,43 @@ impl Image {
             Err(EINVAL) => transfer(&self.file, cmnd, io),
             other => other.map_err(|e| failed(io.way, e)),
         }
+    }
+}
+
+impl Medium for Image {
+    fn turn(&self) -> &Mutex<()> {
+        &self.turn
+    }
+
+    fn unit(&self) -> u32 {
+        PAGE
+    }
+
+    fn read(&self, offset: u64, into: &mut Bounce) -> Result {
+        match self.file.read_at(offset, into.bytes_mut())? {
+            n if n < into.bytes().len() => Err(EIO),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, offset: u64, from: &Bounce) -> Result {
+        self.file.write_at(offset, from.bytes())
+    }
+
+    fn give_back(&self, range: ByteRange) -> Result {
+        self.file.punch_hole(range.offset, range.len)
+    }
+
+    fn zero(&self, range: ByteRange) -> Result {
+        self.file.punch_hole(range.offset, range.len)
+    }
+
+    fn extent(&self, offset: u64) -> Result<(bool, u64)> {
+        self.file.extent(offset)
+    }
+
+    fn make_stable(&self, range: ByteRange) -> Result {
+        self.file.sync_range(range.offset, range.len)
     }
 }
 

@@ -121,7 +121,7 @@ impl Vdisk {
             physical_block_size: disk::PHYSICAL_BLOCK,
             optimal_io: None,
             volatile: true,
-            can_unmap: false,
+            max_unmap: 0,
         };
         self.disk(request, params, Some(facts), NullIo::new())
     }

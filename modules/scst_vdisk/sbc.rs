@@ -10,10 +10,14 @@ use scst::proto::range::{byte_range, ByteRange};
 use scst::proto::sense::Sense;
 
 use crate::disk::Disk;
+use crate::operation::{Geometry, Operation};
 use crate::store::{check, finish, not_open, Answer, Check, Io, Store};
 
-/// Whether disks carry out `op`: what [`Disk::execute`] does not refuse.
-pub(crate) fn serves(op: Op) -> bool {
+/// Most bytes that one WRITE SAME writes.
+pub(crate) const WRITE_SAME_MAX: u64 = 256 << 20;
+
+/// Whether disks, thin or not, carry out `op`: what [`Disk::execute`] does not refuse.
+pub(crate) fn serves(op: Op, thin: bool) -> bool {
     use Op::*;
     let transfers = matches!(
         op,
@@ -30,7 +34,11 @@ pub(crate) fn serves(op: Op) -> bool {
             | SynchronizeCache10
             | SynchronizeCache16
             | StartStopUnit
+            | WriteSame10
+            | WriteSame16
+            | CompareAndWrite
     );
+    let is_of_thin_disks = thin && matches!(op, Unmap | GetLbaStatus);
     let is_answered = matches!(
         op,
         TestUnitReady
@@ -47,7 +55,7 @@ pub(crate) fn serves(op: Op) -> bool {
             | PreventAllow
             | SendDiagnostic
     );
-    transfers || reaches_store || is_answered
+    transfers || reaches_store || is_of_thin_disks || is_answered
 }
 
 impl<S: Store> Disk<S> {
@@ -119,11 +127,99 @@ impl<S: Store> Disk<S> {
                 self.verify(cmd, self.range_to_write(lba, blocks), check(compare), true);
             }
             Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
+            Cdb::WriteSame { .. }
+            | Cdb::CompareAndWrite { .. }
+            | Cdb::Unmap { .. }
+            | Cdb::GetLbaStatus { .. } => match self.operation(&cmd, command) {
+                Ok(Some(operation)) => self.store.operate(cmd, operation),
+                Ok(None) => finish(cmd, Ok(())),
+                Err(sense) => cmd.finish(sense.into()),
+            },
             other => {
                 let outcome = self.answer(&cmd, other);
                 cmd.finish(outcome);
             }
         }
+    }
+
+    /// What a command asks to be done in several steps; nothing for an empty range.
+    fn operation(&self, cmd: &Command<Admitted>, command: Cdb) -> Result<Option<Operation>, Sense> {
+        if !serves(cmd.decoded().op.op, self.thin) {
+            return Err(cmd.decoded().op.not_supported());
+        }
+        let geometry = Geometry {
+            block_shift: self.block_shift,
+            blocks: self.blocks(),
+        };
+        match command {
+            Cdb::WriteSame {
+                lba,
+                blocks,
+                unmap,
+                ndob,
+            } => self.write_same(cmd, (lba, blocks), unmap, ndob).map(Some),
+            Cdb::CompareAndWrite {
+                lba, blocks, fua, ..
+            } => {
+                let range = self.range_to_write(lba, blocks)?;
+                let sent = u64::from(cmd.cmnd().buffer_len());
+                if sent < range.len.saturating_mul(2) {
+                    return Err(Sense::invalid_field_in_cdb(13));
+                }
+                let durable = self.is_durable(fua);
+                Ok((range.len > 0).then_some(Operation::CompareAndWrite { range, durable }))
+            }
+            Cdb::Unmap { list_len } => {
+                self.range_to_write(0, 0)?;
+                let max_blocks = self.max_unmap_blocks();
+                Ok((list_len > 0).then_some(Operation::Unmap {
+                    geometry,
+                    list_len,
+                    max_blocks,
+                }))
+            }
+            Cdb::GetLbaStatus { lba, alloc_len } => Ok(Some(Operation::Status {
+                geometry,
+                lba,
+                alloc_len,
+            })),
+            _ => Err(cmd.decoded().op.not_supported()),
+        }
+    }
+
+    /// WRITE SAME. A range without an end is not what an initiator of ours means (WSNZ).
+    fn write_same(
+        &self,
+        cmd: &Command<Admitted>,
+        (lba, blocks): (u64, u32),
+        unmap: bool,
+        ndob: bool,
+    ) -> Result<Operation, Sense> {
+        let length_at = if cmd.decoded().op.cdb_len() == 16 {
+            10
+        } else {
+            7
+        };
+        if blocks == 0 {
+            return Err(Sense::invalid_field_in_cdb(length_at));
+        }
+        if unmap && !self.thin {
+            return Err(Sense::invalid_field_in_cdb_bit(1, 3));
+        }
+        if ndob && !unmap {
+            return Err(Sense::invalid_field_in_cdb_bit(1, 0));
+        }
+        let range = self.range_to_write(lba, blocks)?;
+        if range.len > WRITE_SAME_MAX {
+            return Err(Sense::invalid_field_in_cdb(length_at));
+        }
+        Ok(Operation::WriteSame {
+            range,
+            block_size: self.block_size(),
+            unmap,
+            zeroes: ndob,
+            durable: self.is_durable(false),
+        })
     }
 
     fn verify(

@@ -13,7 +13,7 @@
 //! | `cdrom`, `mmc` | a drive and its files; its commands |
 //! | `store` | what a backing store has to do |
 //! | `fileio`, `blockio`, `nullio` | the stores |
-//! | `verify`, `job` | reading back, and commands on a workqueue |
+//! | `operation`, `verify`, `job` | what takes several steps, reading back, and commands on a workqueue |
 //!
 //! Locks: `Unit::identity`, and inside it `Serials::taken`. Commands that move data take neither. And outside of every
 //! other lock `Disk::filename` and `Cdrom::filename`, which no command takes.
@@ -41,6 +41,7 @@ mod job;
 mod mmc;
 mod mode;
 mod nullio;
+mod operation;
 mod params;
 mod sbc;
 mod serials;

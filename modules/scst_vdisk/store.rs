@@ -14,6 +14,8 @@ use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
 use scst::proto::status::Status;
 
+use crate::operation::Operation;
+
 /// A transfer between the initiator's buffer and the store.
 #[derive(Clone, Copy)]
 pub(crate) struct Io {
@@ -112,8 +114,8 @@ pub(crate) struct Facts {
     pub(crate) optimal_io: Option<u32>,
     /// What is written may be lost with the power until it is flushed.
     pub(crate) volatile: bool,
-    /// It can be told that blocks are not needed any more.
-    pub(crate) can_unmap: bool,
+    /// Most bytes that it can be told at once are not needed any more.
+    pub(crate) max_unmap: u64,
 }
 
 /// A backing store. The functions that take a command finish it, here or later; they are called in the submitter's
@@ -149,6 +151,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Brings `range` onto stable storage and reads it back, having written the command's data there if `write` says so.
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool);
+
+    /// Carries out what takes several steps.
+    fn operate(&self, cmd: Command<Admitted>, operation: Operation);
 
     /// Brings everything that was written onto stable storage. Sleeps; called in process context.
     fn sync(&self) -> Result;

@@ -8,11 +8,13 @@ use kernel::str::CString;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use scst::attention::Precedence;
 use scst::command::{Admitted, Command, Outcome};
 use scst::device::Create;
 use scst::execute::cut;
 use scst::kapi::global;
 use scst::kapi::sysfs::Page;
+use scst::nexus::Nexus;
 use scst::proto::cdb::{ModeSelect, ModeSense};
 use scst::proto::device_type::DeviceType;
 use scst::proto::id::T10_DEV_ID_MAX;
@@ -250,7 +252,7 @@ impl Unit {
         }
     }
 
-    /// Sets what a MODE SELECT parameter list asks for. Returns what was, and what is.
+    /// Sets what a MODE SELECT parameter list asks for, and tells the other initiators. Returns what was, and what is.
     #[inline(never)] // Its buffer is not for the stack of others.
     pub(crate) fn mode_select(
         &self,
@@ -263,12 +265,32 @@ impl Unit {
             .cmnd()
             .copy_from_buffer(0, cut(&mut buf, request.list_len));
         let list = buf.get(..n).unwrap_or(&[]);
-        let _one_at_a_time = self.identity.lock();
+        let one_at_a_time = self.identity.lock();
         let (before, after) = self.with_mode_device(cmd, face, |d| {
             Ok((*d.current, mode::select(request, list, d)?))
         })?;
         self.mode.set(&after);
+        drop(one_at_a_time);
+        if request.has_pages() {
+            self.tell_others(cmd.nexus(), Sense::MODE_PARAMETERS_CHANGED);
+        }
         Ok((before, after))
+    }
+
+    /// Raises a condition at every nexus of the unit but `by`.
+    fn tell_others(&self, by: &Nexus, sense: Sense) {
+        let Ok(scst) = global::core() else { return };
+        scst.for_each_nexus(self.name(), &mut |nexus| {
+            if !core::ptr::eq(nexus, by) {
+                nexus.unit_attentions().raise(sense, Precedence::Last);
+            }
+        });
+    }
+
+    /// The unit was reset: its mode parameters are those that it was made with.
+    pub(crate) fn reset(&self) {
+        let _one_at_a_time = self.identity.lock();
+        self.mode.set(&self.default_mode);
     }
 }
 

@@ -478,3 +478,15 @@ fn what_mode_sense_returned_can_be_sent_back() {
         }
     }
 }
+
+#[test]
+fn a_list_has_pages_when_it_is_longer_than_its_header() {
+    let list = |ten, list_len| ModeSelect {
+        ten,
+        pf: true,
+        sp: false,
+        list_len,
+    };
+    assert!(!list(false, 4).has_pages() && list(false, 5).has_pages());
+    assert!(!list(true, 8).has_pages() && list(true, 9).has_pages());
+}

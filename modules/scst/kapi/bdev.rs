@@ -251,8 +251,24 @@ impl BlockDevice {
         }
     }
 
+    /// Tells the device that `len` bytes from `offset` on are not needed any more. `EOPNOTSUPP` where it does not care.
+    /// Sleeps; not from a submitter's context.
+    pub fn discard(&self, offset: u64, len: u64) -> Result {
+        let (sector, sectors) = (offset >> SECTOR_SHIFT, len >> SECTOR_SHIFT);
+        // SAFETY: By the type's invariant.
+        to_result(unsafe { c::blkdev_issue_discard(self.raw(), sector, sectors, c::GFP_KERNEL) })
+    }
+
+    /// Makes `len` bytes from `offset` on read as zeroes, without storage behind them where the device can do that. Sleeps;
+    /// not from a submitter's context.
+    pub fn zero(&self, offset: u64, len: u64) -> Result {
+        let (sector, sectors) = (offset >> SECTOR_SHIFT, len >> SECTOR_SHIFT);
+        // SAFETY: By the type's invariant.
+        to_result(unsafe { c::blkdev_issue_zeroout(self.raw(), sector, sectors, c::GFP_KERNEL, 0) })
+    }
+
     /// Writes whole logical blocks. Sleeps; not from a submitter's context.
-    fn write_at(&self, offset: u64, from: &Bounce) -> Result {
+    pub fn write_at(&self, offset: u64, from: &Bounce) -> Result {
         // SAFETY: As above; a write only reads the buffer.
         unsafe {
             self.read_write(

@@ -176,6 +176,57 @@ impl File {
         Ok(read)
     }
 
+    /// Writes `from` at offset `pos`. `EIO` where the file takes less. Sleeps.
+    pub fn write_at(&self, pos: u64, from: &[u8]) -> Result {
+        let mut at = c::loff_t::try_from(pos).map_err(|_| EINVAL)?;
+        let mut written: usize = 0;
+        while let Some(rest) = from.get(written..).filter(|rest| !rest.is_empty()) {
+            // SAFETY: The file is open, the rest is readable, the position ours.
+            let n = unsafe {
+                c::kernel_write(self.0.as_ptr(), rest.as_ptr().cast(), rest.len(), &mut at)
+            };
+            match usize::try_from(n) {
+                Ok(0) => return Err(EIO),
+                Ok(n) => written = written.saturating_add(n),
+                Err(_) => return Err(Error::from_errno(n as i32)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the storage behind `len` bytes from `pos` on back: they read as zeroes. `EOPNOTSUPP` where the file system
+    /// cannot do that. Sleeps.
+    pub fn punch_hole(&self, pos: u64, len: u64) -> Result {
+        let (pos, len) = (i64::try_from(pos)?, i64::try_from(len)?);
+        // SAFETY: The file is open.
+        to_result(unsafe { bindings::scst_helper_punch_hole(self.0.as_ptr(), pos, len) })
+    }
+
+    /// Whether there is storage behind byte `pos`, and how many bytes from there on are alike. Sleeps.
+    pub fn extent(&self, pos: u64) -> Result<(bool, u64)> {
+        let data = self.seek(pos, c::SEEK_DATA)?;
+        if data == Some(pos) {
+            let hole = self.seek(pos, c::SEEK_HOLE)?.unwrap_or_else(|| self.size());
+            return Ok((true, hole.saturating_sub(pos)));
+        }
+        let end = data.unwrap_or_else(|| self.size().max(pos.saturating_add(1)));
+        Ok((false, end.saturating_sub(pos)))
+    }
+
+    /// Where what `whence` looks for is next, if anywhere.
+    fn seek(&self, pos: u64, whence: u32) -> Result<Option<u64>> {
+        let pos = i64::try_from(pos)?;
+        // SAFETY: The file is open; its position means nothing to us.
+        let found = unsafe { c::vfs_llseek(self.0.as_ptr(), pos, whence as i32) };
+        match u64::try_from(found) {
+            Ok(at) => Ok(Some(at)),
+            Err(_) => match Error::from_errno(found as i32) {
+                ENXIO => Ok(None),
+                other => Err(other),
+            },
+        }
+    }
+
     /// Brings `len` bytes from `pos` on, and what is needed to find them again, onto stable storage. Sleeps.
     pub fn sync_range(&self, pos: u64, len: u64) -> Result {
         let Some(behind_first) = len.checked_sub(1) else {

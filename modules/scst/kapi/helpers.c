@@ -4,6 +4,7 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs_struct.h>
+#include <linux/falloc.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -160,6 +161,8 @@ EXPORT_SYMBOL_GPL(scst_helper_host_settle);
 
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
 
+H(int, punch_hole, (struct file *file, loff_t pos, loff_t len),
+  return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len));
 H(void, iocb_init, (struct kiocb *iocb, struct file *file, bool write, bool durable),
   iocb->ki_filp = file;
   iocb->ki_flags = file->f_iocb_flags | (write ? IOCB_WRITE : 0) | (durable ? IOCB_DSYNC : 0));

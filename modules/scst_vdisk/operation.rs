@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What takes several steps on a store: WRITE SAME, UNMAP, GET LBA STATUS, COMPARE AND WRITE. All of it sleeps.
+
+use kernel::prelude::*;
+use kernel::sync::Mutex;
+
+use scst::command::{Admitted, Command, Outcome};
+use scst::execute::cut;
+use scst::kapi::bdev::Bounce;
+use scst::kapi::cmnd::Cmnd;
+use scst::kapi::file::Transfer;
+use scst::proto::range::{byte_range, ByteRange};
+use scst::proto::sense::Sense;
+use scst::proto::status::Status;
+use scst::proto::unmap::{self, STATUS_LEN_MAX};
+
+use crate::store::failed;
+
+/// An open store, for those who may wait.
+pub(crate) trait Medium {
+    /// Held by one COMPARE AND WRITE at a time, so that no other comes between its halves. A plain write to the same blocks
+    /// may: initiators that use both on one block at once have to order them.
+    fn turn(&self) -> &Mutex<()>;
+
+    /// Bytes that reads and writes are multiples of, or like to be.
+    fn unit(&self) -> u32;
+
+    /// Fills `into` from `offset` on.
+    fn read(&self, offset: u64, into: &mut Bounce) -> Result;
+
+    /// Writes `from` at `offset`.
+    fn write(&self, offset: u64, from: &Bounce) -> Result;
+
+    /// Gives the storage behind `range` back. `EOPNOTSUPP` where there is no way.
+    fn give_back(&self, range: ByteRange) -> Result;
+
+    /// Makes `range` read as zeroes, if possible without storage behind it. `EOPNOTSUPP` where there is no way.
+    fn zero(&self, range: ByteRange) -> Result;
+
+    /// Whether there is storage behind `offset`, and how many bytes from there on are alike.
+    fn extent(&self, offset: u64) -> Result<(bool, u64)>;
+
+    /// Brings `range` onto stable storage.
+    fn make_stable(&self, range: ByteRange) -> Result;
+}
+
+/// The disk that an operation is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Geometry {
+    /// log2 of the bytes of a logical block.
+    pub(crate) block_shift: u32,
+    /// Logical blocks of the medium.
+    pub(crate) blocks: u64,
+}
+
+/// What to do. Ranges are not empty, and inside the medium as it was when the command came.
+#[derive(Clone, Copy)]
+pub(crate) enum Operation {
+    /// Writes the initiator's one block, or zeroes, to all of a range.
+    WriteSame {
+        range: ByteRange,
+        block_size: u32,
+        /// Zeroes need no storage behind them.
+        unmap: bool,
+        /// The initiator sends no block: zeroes.
+        zeroes: bool,
+        durable: bool,
+    },
+    /// Gives storage back, as the initiator's list says.
+    Unmap {
+        geometry: Geometry,
+        list_len: u32,
+        max_blocks: u32,
+    },
+    /// Tells what is behind the blocks from `lba` on.
+    Status {
+        geometry: Geometry,
+        lba: u64,
+        alloc_len: u32,
+    },
+    /// Writes the second half of the initiator's data if the first is what is there.
+    CompareAndWrite { range: ByteRange, durable: bool },
+}
+
+impl Operation {
+    /// Does it on `medium`.
+    pub(crate) fn carry_out<M: Medium>(self, medium: &M, cmd: &Command<Admitted>) -> Outcome {
+        let cmnd = cmd.cmnd();
+        let result = match self {
+            Self::WriteSame {
+                range,
+                block_size,
+                unmap,
+                zeroes,
+                durable,
+            } => same_block(cmnd, block_size, zeroes)
+                .and_then(|block| write_same(medium, cmnd, range, &block, unmap))
+                .and_then(|()| flush_if(medium, range, durable)),
+            Self::Unmap {
+                geometry,
+                list_len,
+                max_blocks,
+            } => unmap_list(medium, cmnd, geometry, (list_len, max_blocks)),
+            Self::Status {
+                geometry,
+                lba,
+                alloc_len,
+            } => return status(medium, cmd, geometry, lba, alloc_len),
+            Self::CompareAndWrite { range, durable } => {
+                let _turn = medium.turn().lock();
+                compare(medium, cmnd, range)
+                    .and_then(|()| write(medium, cmnd, range))
+                    .and_then(|()| flush_if(medium, range, durable))
+            }
+        };
+        match result {
+            Ok(()) => Outcome::Good(u64::from(cmnd.buffer_len())),
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+fn write_failed(error: Error) -> Outcome {
+    failed(Transfer::Write, error)
+}
+
+fn flush_if<M: Medium>(medium: &M, range: ByteRange, durable: bool) -> Result<(), Outcome> {
+    if !durable {
+        return Ok(());
+    }
+    medium.make_stable(range).map_err(write_failed)
+}
+
+/// The block that WRITE SAME repeats.
+fn same_block(cmnd: &Cmnd, block_size: u32, zeroes: bool) -> Result<Bounce, Outcome> {
+    let mut block = Bounce::new(block_size as usize, block_size).map_err(write_failed)?;
+    if !zeroes && cmnd.copy_from_buffer(0, block.bytes_mut()) < block_size as usize {
+        return Err(Sense::INVALID_FIELD_IN_CDB.into());
+    }
+    Ok(block)
+}
+
+fn write_same<M: Medium>(
+    medium: &M,
+    cmnd: &Cmnd,
+    range: ByteRange,
+    block: &Bounce,
+    unmap: bool,
+) -> Result<(), Outcome> {
+    if unmap && block.bytes().iter().all(|byte| *byte == 0) {
+        match medium.zero(range) {
+            Err(EOPNOTSUPP) => {}
+            other => return other.map_err(write_failed),
+        }
+    }
+    in_pieces(medium, cmnd, range, |at, piece| {
+        for (to, from) in piece
+            .bytes_mut()
+            .iter_mut()
+            .zip(block.bytes().iter().cycle())
+        {
+            *to = *from;
+        }
+        medium
+            .write(range.offset.saturating_add(at), piece)
+            .map_err(write_failed)
+    })
+}
+
+/// Calls `f` with buffers that together cover `range`, and how far into it each begins. A long way must not outlast the
+/// initiator's patience.
+fn in_pieces<M: Medium>(
+    medium: &M,
+    cmnd: &Cmnd,
+    range: ByteRange,
+    mut f: impl FnMut(u64, &mut Bounce) -> Result<(), Outcome>,
+) -> Result<(), Outcome> {
+    let mut at: u64 = 0;
+    while at < range.len {
+        if cmnd.is_aborted() {
+            return Err(Outcome::Status(Status::TaskAborted));
+        }
+        let left = usize::try_from(range.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        let mut piece = Bounce::new(left, medium.unit()).map_err(write_failed)?;
+        f(at, &mut piece)?;
+        at = at.saturating_add(piece.bytes().len() as u64);
+    }
+    Ok(())
+}
+
+/// Compares the first half of the initiator's data with what is there. 1D/00 with the first differing byte.
+fn compare<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), Outcome> {
+    in_pieces(medium, cmnd, range, |at, piece| {
+        medium
+            .read(range.offset.saturating_add(at), piece)
+            .map_err(|e| failed(Transfer::Read, e))?;
+        let len = piece.bytes().len();
+        let mut sent = Bounce::new(len, medium.unit()).map_err(write_failed)?;
+        cmnd.copy_from_buffer(usize::try_from(at).unwrap_or(usize::MAX), sent.bytes_mut());
+        let differs = sent
+            .bytes()
+            .iter()
+            .zip(piece.bytes())
+            .position(|(a, b)| a != b);
+        match differs {
+            None => Ok(()),
+            Some(byte) => {
+                let byte = at.saturating_add(byte as u64);
+                Err(Sense::MISCOMPARE.with_information(byte).into())
+            }
+        }
+    })
+}
+
+/// Writes the second half of the initiator's data.
+fn write<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), Outcome> {
+    in_pieces(medium, cmnd, range, |at, piece| {
+        let from = usize::try_from(range.len.saturating_add(at)).unwrap_or(usize::MAX);
+        if cmnd.copy_from_buffer(from, piece.bytes_mut()) < piece.bytes().len() {
+            return Err(Sense::INVALID_FIELD_IN_CDB.into());
+        }
+        medium
+            .write(range.offset.saturating_add(at), piece)
+            .map_err(write_failed)
+    })
+}
+
+/// UNMAP. Ranges before a wrong one stay done.
+fn unmap_list<M: Medium>(
+    medium: &M,
+    cmnd: &Cmnd,
+    geometry: Geometry,
+    (list_len, max_blocks): (u32, u32),
+) -> Result<(), Outcome> {
+    let mut list =
+        KVVec::from_elem(0u8, list_len as usize, GFP_KERNEL).map_err(|_| write_failed(ENOMEM))?;
+    let sent = cmnd.copy_from_buffer(0, &mut list);
+    let list = list.get(..sent).unwrap_or(&[]);
+    for wanted in unmap::unmap_list(list, max_blocks).map_err(Outcome::Check)? {
+        let range = byte_range(
+            wanted.lba,
+            wanted.count,
+            geometry.block_shift,
+            geometry.blocks,
+        )
+        .map_err(Outcome::Check)?;
+        if cmnd.is_aborted() {
+            return Err(Outcome::Status(Status::TaskAborted));
+        }
+        if range.len == 0 {
+            continue;
+        }
+        match medium.give_back(range) {
+            // What cannot be given back stays.
+            Ok(()) | Err(EOPNOTSUPP) => {}
+            Err(e) => return Err(write_failed(e)),
+        }
+    }
+    Ok(())
+}
+
+/// GET LBA STATUS.
+fn status<M: Medium>(
+    medium: &M,
+    cmd: &Command<Admitted>,
+    geometry: Geometry,
+    lba: u64,
+    alloc_len: u32,
+) -> Outcome {
+    let Ok(mut data) = KVVec::from_elem(0u8, STATUS_LEN_MAX, GFP_KERNEL) else {
+        return Outcome::Status(Status::Busy);
+    };
+    let of_block = |at: u64| block_status(medium, geometry, at);
+    match unmap::lba_status(lba, geometry.blocks, of_block, cut(&mut data, alloc_len)) {
+        Ok(Ok(n)) => cmd.respond(data.get(..n).unwrap_or(&[])),
+        Ok(Err(sense)) => sense.into(),
+        Err(e) => failed(Transfer::Read, e),
+    }
+}
+
+/// What is behind a block, and how many are alike from there on. A block is deallocated when all of it is.
+fn block_status<M: Medium>(
+    medium: &M,
+    geometry: Geometry,
+    lba: u64,
+) -> Result<(unmap::Status, u64)> {
+    let offset = lba.checked_shl(geometry.block_shift).ok_or(EINVAL)?;
+    let (mapped, bytes) = medium.extent(offset)?;
+    let whole = bytes.wrapping_shr(geometry.block_shift);
+    Ok(if mapped || whole == 0 {
+        (unmap::Status::Mapped, whole.max(1))
+    } else {
+        (unmap::Status::Deallocated, whole)
+    })
+}

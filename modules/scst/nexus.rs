@@ -194,6 +194,11 @@ impl Nexus {
         told.then_some(Sense::REPORTED_LUNS_CHANGED)
     }
 
+    /// Whether it has its directory.
+    pub(crate) fn has_dir(&self) -> bool {
+        self.dir.lock().is_some()
+    }
+
     /// Takes the directory out, or puts one in.
     pub(crate) fn swap_dir(&self, dir: Option<Dir>) -> Option<Dir> {
         core::mem::replace(&mut *self.dir.lock(), dir)

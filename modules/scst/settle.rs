@@ -200,11 +200,14 @@ fn new_nexus(
     Ok(nexus)
 }
 
-/// Makes `lun<n>/` once the session has a directory.
+/// Makes `lun<n>/`, unless it is there, once the session has a directory. With the session's layout locked.
 pub(crate) fn publish_nexus(session: &Session, lun: u16, nexus: &Arc<Counted<Nexus>>) -> Result {
     let Some(ops) = session.ops() else {
         return Ok(());
     };
+    if nexus.value().has_dir() {
+        return Ok(());
+    }
     let made = match session.dir.lock().as_ref() {
         Some(parent) => tree::nexus_dir(parent, lun, &ops),
         None => return Ok(()),

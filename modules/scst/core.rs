@@ -44,6 +44,9 @@ pub struct Core {
     works: Works,
     /// Runs what changes persistent reservations.
     reservation_queue: WorkQueue,
+    /// Held while commands are held back or let go, not while those under way are waited for.
+    #[pin]
+    pub(crate) freezes: Mutex<()>,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
 }
@@ -97,6 +100,7 @@ impl Core {
                 }),
                 works: Works::new()?,
                 reservation_queue: WorkQueue::new(c"scst_reserve", 0)?,
+                freezes <- new_mutex!(()),
                 setup_id: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -258,7 +262,12 @@ impl Core {
             params,
             setup_id,
         })?;
-        let device = Device::new(name.try_clone()?, handler.name(), handler.keep(ops))?;
+        let device = Device::new(
+            name.try_clone()?,
+            handler.name(),
+            handler.keep(ops),
+            handler.threads(),
+        )?;
         device.reservations().load(name)?;
         // A device that finds no place is closed after the lock is free.
         let _keep = device.clone();
@@ -305,6 +314,7 @@ impl Core {
             entry.device = None;
             admin.ungroup_gone_device(device);
         }
+        self.release_device(device);
         while let Some((place, lun)) = self.any_lun_of(device) {
             if self.del_lun(&place, lun).is_err() {
                 crate::kapi::msleep(5);
@@ -404,6 +414,21 @@ impl Core {
         }
     }
 
+    /// Gives the device another limit of commands that one nexus takes at once. The initiators keep to it, so that none has
+    /// to be told that its task set is full.
+    pub(crate) fn limit_commands(&self, device: &Arc<Device>, limit: u32) {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        device.max_tgt_dev_commands.store(limit, Relaxed);
+        let Ok(users) = self.users_of(device.name().as_str()) else {
+            return;
+        };
+        for (session, lun) in users.iter() {
+            if let Some(ops) = session.ops() {
+                ops.limit_changed(*lun);
+            }
+        }
+    }
+
     pub(crate) fn users_of(&self, device: &str) -> Result<KVec<(Arc<Session>, u16)>> {
         let admin = self.admin();
         let mut users = KVec::new();
@@ -444,7 +469,7 @@ impl DerefMut for Locked<'_> {
 
 impl Admin {
     /// Every session of every target.
-    fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.drivers
             .iter()
             .flat_map(|d| d.targets.iter())

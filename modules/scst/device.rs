@@ -4,10 +4,12 @@
 
 use kernel::prelude::*;
 use kernel::str::CStr;
+use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::alive::Kept;
 use crate::command::{Admitted, Command};
+use crate::freeze::Blocks;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::name::Name;
 use crate::proto::device_type::DeviceType;
@@ -71,6 +73,11 @@ pub trait Handler: Send + Sync {
     /// The creation parameters, comma-separated, in the order in which the help shows them.
     fn parameters(&self) -> &'static str;
 
+    /// Threads that a new device says it has, for those who count them.
+    fn threads(&self) -> u32 {
+        1
+    }
+
     /// Makes a device. Called in the context of the process that named its backing store, with no lock held.
     fn create(&self, request: &Create<'_>) -> Result<Arc<dyn DeviceOps>>;
 }
@@ -97,6 +104,11 @@ pub struct Device {
     block_shift: u32,
     #[pin]
     reservations: Reservations,
+    blocks: Blocks,
+    /// Commands that one nexus takes at once.
+    pub(crate) max_tgt_dev_commands: Atomic<i32>,
+    /// Values that are kept for those who configure them: commands run where they arrive.
+    pub(crate) threads: Threads,
     /// Taken out when the device goes: the directory's files refer to the device.
     #[pin]
     dirs: Mutex<Option<DeviceDirs>>,
@@ -110,12 +122,36 @@ pub(crate) struct DeviceDirs {
     pub(crate) next_export: u32,
 }
 
+/// What is kept of a device's threads.
+pub(crate) struct Threads {
+    /// The number that the handler gave the device.
+    pub(crate) default: i32,
+    pub(crate) number: Atomic<i32>,
+    /// Not 0: one pool for all initiators.
+    pub(crate) shared: Atomic<i32>,
+    /// The node that they are to run on, -1 for any.
+    pub(crate) numa_node: Atomic<i32>,
+}
+
+impl Threads {
+    fn new(number: u32) -> Self {
+        let default = number.try_into().unwrap_or(i32::MAX);
+        Self {
+            default,
+            number: Atomic::new(default),
+            shared: Atomic::new(0),
+            numa_node: Atomic::new(-1),
+        }
+    }
+}
+
 impl Device {
     /// A device that is in no directory yet.
     pub(crate) fn new(
         name: Name,
         handler: &'static CStr,
         ops: Kept<dyn DeviceOps>,
+        threads: u32,
     ) -> Result<Arc<Self>> {
         let (device_type, block_shift) = (ops.device_type(), ops.block_shift());
         Arc::pin_init(
@@ -126,6 +162,9 @@ impl Device {
                 device_type,
                 block_shift,
                 reservations <- Reservations::new(),
+                blocks: Blocks::new(),
+                max_tgt_dev_commands: Atomic::new(DEFAULT_TGT_DEV_COMMANDS as i32),
+                threads: Threads::new(threads),
                 dirs <- new_mutex!(None),
             }? Error),
             GFP_KERNEL,
@@ -157,6 +196,16 @@ impl Device {
     #[inline]
     pub fn device_type(&self) -> DeviceType {
         self.device_type
+    }
+
+    /// Commands that one nexus takes at once.
+    pub fn max_tgt_dev_commands(&self) -> u32 {
+        self.max_tgt_dev_commands.load(Relaxed).unsigned_abs()
+    }
+
+    #[inline]
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// log2 of the bytes of a logical block.

@@ -7,6 +7,7 @@ use kernel::sync::atomic::Relaxed;
 
 use crate::command::{finish, Admitted, Command, Decoded, Outcome, Received};
 use crate::device::Device;
+use crate::freeze;
 use crate::group;
 use crate::kapi::cmnd::Cmnd;
 use crate::kapi::noio::NoIo;
@@ -23,15 +24,25 @@ use crate::reservation_out;
 use crate::stats::Way;
 use crate::target::Session;
 
-/// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait.
-pub fn submit(session: &Session, cmnd: Cmnd) {
+/// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait. Gives it back
+/// while commands for its device are held back.
+pub fn submit(session: &Session, cmnd: Cmnd) -> Result<(), Cmnd> {
     let nexus = u32::try_from(cmnd.lun())
         .ok()
         .and_then(|lun| session.luns.get(lun));
     let Some(nexus) = nexus else {
-        return no_such_lun(session, cmnd);
+        no_such_lun(session, cmnd);
+        return Ok(());
     };
-    let Some(cmd) = Command::<Received>::new(cmnd, nexus).decode() else {
+    if freeze::is_frozen(nexus.device()) {
+        return Err(cmnd);
+    }
+    carry_out(session, Command::<Received>::new(cmnd, nexus));
+    Ok(())
+}
+
+fn carry_out(session: &Session, cmd: Command<Received>) {
+    let Some(cmd) = cmd.decode() else {
         return;
     };
     if cmd.is_swallowed() {

@@ -18,6 +18,7 @@ pub mod core;
 pub mod device;
 pub(crate) mod device_groups;
 pub mod execute;
+mod freeze;
 pub mod group;
 mod groups;
 pub mod initiator;

@@ -55,6 +55,9 @@ pub trait SessionOps: Attributes {
     /// A LUN's capacity or identity has changed, perhaps as another device took its place. Sleeps.
     fn lun_changed(&self, lun: u16);
 
+    /// The device at a LUN takes another number of commands at once. Sleeps.
+    fn limit_changed(&self, lun: u16);
+
     /// Commands that came in at `lun`, or at all LUNs, and were not yet given back. Sleeps.
     fn commands(&self, lun: Option<u16>) -> u32;
 

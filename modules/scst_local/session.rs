@@ -82,12 +82,17 @@ impl HostOps for LocalSession {
     const NAME: &'static CStr = driver::NAME;
 
     #[inline]
-    fn queue(&self, cmnd: Cmnd) {
-        execute::submit(&self.session, cmnd);
+    fn queue(&self, cmnd: Cmnd) -> Result<(), Cmnd> {
+        execute::submit(&self.session, cmnd)
     }
 
-    fn queue_depth(&self, _lun: u64) -> u32 {
-        DEFAULT_TGT_DEV_COMMANDS
+    fn queue_depth(&self, lun: u64) -> u32 {
+        u32::try_from(lun)
+            .ok()
+            .and_then(|lun| self.session.luns().get(lun))
+            .map_or(DEFAULT_TGT_DEV_COMMANDS, |nexus| {
+                nexus.device().max_tgt_dev_commands()
+            })
     }
 
     fn recovered(&self, what: Recovery) {
@@ -142,6 +147,10 @@ impl SessionOps for LocalSession {
 
     fn lun_changed(&self, lun: u16) {
         self.with_host(|host| host.rescan_lun(u32::from(lun)));
+    }
+
+    fn limit_changed(&self, lun: u16) {
+        self.with_host(|host| host.limit_lun(u32::from(lun)));
     }
 
     fn commands(&self, lun: Option<u16>) -> u32 {

@@ -168,6 +168,13 @@ impl Handler for Vdisk {
         self.kind.parameters()
     }
 
+    fn threads(&self) -> u32 {
+        match self.kind {
+            Kind::Block | Kind::Null => 1,
+            _ => self.threads,
+        }
+    }
+
     fn create(&self, request: &Create<'_>) -> Result<Arc<dyn DeviceOps>> {
         check_name(request.name)?;
         let params = Params::parse(self.kind, request.params.clone())?;

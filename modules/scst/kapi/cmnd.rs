@@ -235,6 +235,12 @@ impl Cmnd {
         mem::forget(self);
     }
 
+    /// Gives the command back as if it had never come; the midlayer brings it again.
+    pub(super) fn give_back(self) {
+        self.private_state().store(IDLE, Release);
+        mem::forget(self);
+    }
+
     /// Leaves the command in its own memory together with `payload`, for a callback that knows where to find it.
     ///
     /// [`Parked::take`] is the way back.

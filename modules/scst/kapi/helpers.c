@@ -96,6 +96,9 @@ bool scst_helper_host_hold(struct Scsi_Host *host)
 }
 EXPORT_SYMBOL_GPL(scst_helper_host_hold);
 
+/* The users of a count in atomic mode, but for its owner. */
+H(unsigned long, percpu_ref_users, (struct percpu_ref *ref),
+  long all = atomic_long_read(&ref->data->count) - !percpu_ref_is_dying(ref); return all > 0 ? all : 0);
 H(const char *, kernel_release, (void), return init_utsname()->release);
 H(const char *, kernel_machine, (void), return init_utsname()->machine);
 H(unsigned long, memory_mb, (void), return totalram_pages() >> (20 - PAGE_SHIFT));

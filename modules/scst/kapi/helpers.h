@@ -69,6 +69,7 @@ extern struct scst_parameters scst_parameters;
 
 int *scst_helper_int_param(struct module *mod, const char *name);
 bool *scst_helper_bool_param(struct module *mod, const char *name);
+unsigned long scst_helper_percpu_ref_users(struct percpu_ref *ref);
 const char *scst_helper_kernel_release(void);
 const char *scst_helper_kernel_machine(void);
 unsigned long scst_helper_memory_mb(void);

@@ -65,10 +65,10 @@ pub trait HostOps: Send + Sync + Sized + 'static {
     const NAME: &'static CStr;
 
     /// Takes a command. May be called from any process and interrupted by I/O of its own: must not wait for other
-    /// commands. Ends by `cmnd.done()`, here or later.
-    fn queue(&self, cmnd: Cmnd);
+    /// commands. Ends by `cmnd.done()`, here or later; or gives the command back, and gets it again after a while.
+    fn queue(&self, cmnd: Cmnd) -> Result<(), Cmnd>;
 
-    /// Commands that logical unit `lun` takes at once.
+    /// Commands that logical unit `lun` takes at once. Any context.
     fn queue_depth(&self, lun: u64) -> u32;
 
     /// Error handling succeeded in `what`.
@@ -187,6 +187,15 @@ impl<T: HostOps> Host<T> {
             return self.scan_lun(lun);
         }
         sdev.rescan();
+        self.limit_lun(lun);
+    }
+
+    /// Has the SCSI device of `lun` take as many commands at once as [`HostOps::queue_depth`] says now. Sleeps.
+    pub fn limit_lun(&self, lun: u32) {
+        if let Some(sdev) = self.sdev(lun) {
+            // SAFETY: The device is one of this host, which is not removed before we return.
+            unsafe { Template::<T>::change_queue_depth(sdev.as_ptr(), CAN_QUEUE as i32) };
+        }
     }
 
     /// Commands of `lun`, or of all LUNs, that the midlayer has sent and that are still with us.
@@ -264,7 +273,7 @@ impl<T: HostOps> Template<T> {
         t.eh_target_reset_handler = Some(Self::target_reset);
         t.eh_host_reset_handler = Some(Self::host_reset);
         t.sdev_configure = Some(Self::sdev_configure);
-        t.change_queue_depth = Some(bindings::scsi_change_queue_depth);
+        t.change_queue_depth = Some(Self::change_queue_depth);
         t.can_queue = CAN_QUEUE as i32;
         t.cmd_per_lun = 64;
         t.this_id = -1;
@@ -292,8 +301,13 @@ impl<T: HostOps> Template<T> {
             return 0;
         };
         // SAFETY: This is the one call of `queuecommand` for this command.
-        ops.queue(unsafe { Cmnd::from_queue(ptr) });
-        0
+        match ops.queue(unsafe { Cmnd::from_queue(ptr) }) {
+            Ok(()) => 0,
+            Err(cmnd) => {
+                cmnd.give_back();
+                DEVICE_BUSY
+            }
+        }
     }
 
     /// # Safety
@@ -419,13 +433,27 @@ impl<T: HostOps> Template<T> {
     ) -> i32 {
         // SAFETY: By this function's contract.
         unsafe {
-            let depth = ops::<T>((*sdev).host).queue_depth((*sdev).lun);
-            bindings::scsi_change_queue_depth(sdev, depth.clamp(1, CAN_QUEUE) as i32);
+            Self::change_queue_depth(sdev, CAN_QUEUE as i32);
         }
         0
     }
+
+    /// Takes at most as many commands at once as the logical unit does, so that it never has to refuse one.
+    ///
+    /// # Safety
+    ///
+    /// Called by the midlayer with a device of a host of ours, in any context.
+    unsafe extern "C" fn change_queue_depth(sdev: *mut scsi_device, depth: i32) -> i32 {
+        // SAFETY: By this function's contract.
+        unsafe {
+            let most = ops::<T>((*sdev).host).queue_depth((*sdev).lun);
+            let most = most.clamp(1, CAN_QUEUE) as i32;
+            bindings::scsi_change_queue_depth(sdev, depth.clamp(1, most))
+        }
+    }
 }
 
+const DEVICE_BUSY: bindings::scsi_qc_status = bindings::scsi_qc_status_SCSI_MLQUEUE_DEVICE_BUSY;
 const SUCCESS: i32 = bindings::scsi_disposition_SUCCESS as i32;
 const FAILED: i32 = bindings::scsi_disposition_FAILED as i32;
 

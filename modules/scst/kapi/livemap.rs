@@ -49,7 +49,9 @@ impl<T> Counted<T> {
             try_pin_init!(Self {
                 refs <- Opaque::try_ffi_init(|slot| {
                     // SAFETY: `slot` is writable memory for a `percpu_ref` that does not move.
-                    to_result(unsafe { c::percpu_ref_init(slot, Some(Self::released), 0, c::GFP_KERNEL) })
+                    to_result(unsafe {
+                        c::percpu_ref_init(slot, Some(Self::released), c::PERCPU_REF_ALLOW_REINIT, c::GFP_KERNEL)
+                    })
                 }),
                 drained <- Completion::new(),
                 value <- value,
@@ -61,6 +63,28 @@ impl<T> Counted<T> {
     /// The value, for those who do not do I/O on it.
     pub fn value(&self) -> &T {
         &self.value
+    }
+
+    /// From now on users are counted in one place, so that [`Self::users`] can tell how many there are. Sleeps.
+    pub(crate) fn count_exactly(&self) {
+        // SAFETY: By the type's invariant.
+        unsafe { c::percpu_ref_switch_to_atomic(self.refs.get(), None) };
+    }
+
+    /// Users, in between [`Self::count_exactly`] and [`Self::count_loosely`]. Sleeps.
+    pub(crate) fn users(&self) -> usize {
+        // SAFETY: By the type's invariant. Where the count is exact already this waits for nothing.
+        let all = unsafe {
+            c::percpu_ref_switch_to_atomic_sync(self.refs.get());
+            bindings::scst_helper_percpu_ref_users(self.refs.get())
+        };
+        all as usize
+    }
+
+    /// From now on users are counted on their own CPUs again. Sleeps.
+    pub(crate) fn count_loosely(&self) {
+        // SAFETY: By the type's invariant; the count was made to allow this.
+        unsafe { c::percpu_ref_switch_to_percpu(self.refs.get()) };
     }
 
     /// # Safety

@@ -54,6 +54,11 @@ impl Sdev {
         NonNull::new(sdev).map(Self)
     }
 
+    /// The device as C wants it.
+    pub(super) fn as_ptr(&self) -> *mut scsi_device {
+        self.0.as_ptr()
+    }
+
     /// Removes the device. Sleeps; sends commands.
     pub(super) fn remove(self) {
         // SAFETY: By the type's invariant.

@@ -8,8 +8,10 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use super::{refused, show_key, text, VERSION};
+use crate::freeze;
 use crate::kapi::sysfs::{Attr, Attributes, Page};
 use crate::kapi::{global, params, uts};
+use crate::latency;
 use crate::proto::mgmt;
 use crate::proto::text::Text;
 
@@ -31,8 +33,10 @@ enum File {
     ForceGlobalSgvPool,
     LastSysfsMgmtRes,
     MaxTaskletCmd,
+    MeasureLatency,
     PollUs,
     SetupId,
+    Suspend,
     Threads,
     Version,
 }
@@ -41,14 +45,16 @@ use File::*;
 
 impl File {
     /// Every file, at the place of its number.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         AsyncLunReplace,
         ClusterName,
         ForceGlobalSgvPool,
         LastSysfsMgmtRes,
         MaxTaskletCmd,
+        MeasureLatency,
         PollUs,
         SetupId,
+        Suspend,
         Threads,
         Version,
     ];
@@ -68,8 +74,10 @@ pub(super) static ROOT: &[Attr] = &[
     file(c"force_global_sgv_pool", 0o644, ForceGlobalSgvPool),
     file(c"last_sysfs_mgmt_res", 0o444, LastSysfsMgmtRes),
     file(c"max_tasklet_cmd", 0o644, MaxTaskletCmd),
+    file(c"measure_latency", 0o644, MeasureLatency),
     file(c"poll_us", 0o644, PollUs),
     file(c"setup_id", 0o644, SetupId),
+    file(c"suspend", 0o644, Suspend),
     Attr::managed(c"threads", 0o644, Threads as u16),
     file(c"version", 0o444, Version),
 ];
@@ -132,6 +140,10 @@ impl Attributes for Root {
                 let value = self.max_tasklet_cmd.load(Relaxed);
                 show_key(page, fmt!("{value}"), value != MAX_TASKLET_CMD)
             }
+            MeasureLatency => {
+                let on = u8::from(latency::MEASURE.load(Relaxed) != 0);
+                show_key(page, fmt!("{on}"), false)
+            }
             PollUs => {
                 let value = self.poll_us.load(Relaxed);
                 show_key(page, fmt!("{value}"), value != 0)
@@ -140,6 +152,7 @@ impl Attributes for Root {
                 let setup_id = global::core()?.setup_id.load(Relaxed);
                 show_key(page, fmt!("0x{setup_id:x}"), setup_id != 0)
             }
+            Suspend => show_key(page, fmt!("{}", freeze::suspensions()), false),
             Threads => {
                 let value = self.threads.load(Relaxed);
                 show_key(page, fmt!("{value}"), value != params::scst_threads())
@@ -166,10 +179,15 @@ impl Attributes for Root {
             MaxTaskletCmd => self
                 .max_tasklet_cmd
                 .store(number(i32::MAX as u64)? as i32, Relaxed),
+            MeasureLatency => {
+                let on = mgmt::signed(text).map_err(refused)? != 0;
+                latency::MEASURE.store(on.into(), Relaxed);
+            }
             PollUs => self.poll_us.store(number(i64::MAX as u64)? as i64, Relaxed),
             SetupId => global::core()?
                 .setup_id
                 .store(number(u32::MAX.into())? as i32, Relaxed),
+            Suspend => return suspend(text),
             Threads => match number(i32::MAX as u64)? {
                 0 => return Err(EINVAL),
                 count => self.threads.store(count as i32, Relaxed),
@@ -178,6 +196,16 @@ impl Attributes for Root {
         }
         Ok(())
     }
+}
+
+/// `n`: hold everything back, waiting up to `n` seconds for commands under way, 0 for ever. Below 0: go on.
+fn suspend(text: &str) -> Result {
+    let core = global::core()?;
+    match mgmt::signed(text).map_err(refused)? {
+        ..0 => core.resume(),
+        seconds => core.suspend(u32::try_from(seconds).map_err(|_| ERANGE)?)?,
+    }
+    Ok(())
 }
 
 fn show_version(page: &mut Page<'_>) {

@@ -4,6 +4,7 @@
 use crate::root::{self, Root};
 use board_profile::SYSFS_ROOT;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,10 @@ pub(crate) struct Live {
     pub(crate) devices: Vec<Device>,
     /// Targets of all drivers, by driver and name.
     pub(crate) targets: Vec<Target>,
+    /// Aborts and resets that target drivers count, by driver.
+    pub(crate) error_handling: BTreeMap<String, String>,
+    /// ALUA states, by device group and target group.
+    pub(crate) target_groups: Vec<TargetGroup>,
 }
 
 /// A device handler.
@@ -46,6 +51,31 @@ pub(crate) struct Device {
     pub(crate) filename: Option<String>,
     /// Number of LUNs that show it, over all targets and groups.
     pub(crate) luns: usize,
+    pub(crate) state: DeviceState,
+}
+
+/// Whether a device answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeviceState {
+    /// It does.
+    Ready,
+    /// Its backing is closed.
+    Inactive,
+    /// Somebody holds its commands back.
+    Blocked,
+    /// A drive without a medium.
+    Empty,
+}
+
+/// An ALUA target group.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct TargetGroup {
+    pub(crate) device_group: String,
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) devices: Vec<String>,
+    pub(crate) targets: Vec<String>,
 }
 
 /// A target.
@@ -67,6 +97,17 @@ pub(crate) struct Session {
     pub(crate) host: Option<u32>,
     /// Commands in flight.
     pub(crate) active_commands: Option<u64>,
+    /// What it did since it is there, or since somebody reset the counters.
+    pub(crate) io: Io,
+}
+
+/// Counters of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Io {
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) read_kib: u64,
+    pub(crate) written_kib: u64,
 }
 
 /// A device at a number.
@@ -92,8 +133,34 @@ impl Live {
         let handlers =
             each("handlers").into_iter().map(|(name, place)| Handler { name, devices: links(&place) });
         let devices = each("devices").into_iter().map(|(name, place)| read_device(name, &place, &targets));
-        Live { version, handlers: handlers.collect(), devices: devices.collect(), targets }
+        let counted =
+            |(name, place): (String, PathBuf)| Some((name, root::first_line(&place.join("stats"))?));
+        let groups = each("device_groups").into_iter().flat_map(|(name, place)| target_groups(&name, &place));
+        Live {
+            version,
+            handlers: handlers.collect(),
+            devices: devices.collect(),
+            error_handling: each("targets").into_iter().filter_map(counted).collect(),
+            target_groups: groups.collect(),
+            targets,
+        }
     }
+}
+
+fn target_groups(device_group: &str, place: &Path) -> Vec<TargetGroup> {
+    let devices = links(&place.join("devices"));
+    let folder = place.join("target_groups");
+    let groups = root::names(&folder).into_iter().map(|name| (folder.join(&name), name));
+    groups
+        .filter(|(place, _)| place.is_dir())
+        .map(|(place, name)| TargetGroup {
+            device_group: device_group.to_string(),
+            name,
+            state: root::first_line(&place.join("state")).unwrap_or_else(|| "?".into()),
+            devices: devices.clone(),
+            targets: root::names(&place).into_iter().filter(|name| place.join(name).is_dir()).collect(),
+        })
+        .collect()
 }
 
 /// Names of the symbolic links in a folder; `module` is the kernel's own.
@@ -119,9 +186,20 @@ fn read_device(name: String, place: &Path, targets: &[Target]) -> Device {
         bytes,
         block_bytes: number(&place.join("blocksize")),
         read_only: number::<u32>(&place.join("read_only")) == Some(1),
-        filename: root::first_line(&place.join("filename")),
+        filename: root::first_line(&place.join("filename")).filter(|name| name != "none"),
+        state: device_state(place),
         luns: targets.iter().flat_map(|target| &target.luns).filter(|lun| lun.device == name).count(),
         name,
+    }
+}
+
+fn device_state(place: &Path) -> DeviceState {
+    let shows = |file: &str| root::first_line(&place.join(file)).unwrap_or_default();
+    match (shows("active").as_str(), shows("block").as_str(), shows("filename").as_str()) {
+        ("0", ..) => DeviceState::Inactive,
+        (_, block, _) if !block.is_empty() && !block.starts_with('0') => DeviceState::Blocked,
+        (.., "none") => DeviceState::Empty,
+        _ => DeviceState::Ready,
     }
 }
 
@@ -165,6 +243,16 @@ fn read_luns(folder: &Path, group: Option<&str>) -> Vec<Lun> {
         .collect()
 }
 
+fn read_io(place: &Path) -> Io {
+    let count = |file: &str| number(&place.join(file)).unwrap_or_default();
+    Io {
+        reads: count("read_cmd_count"),
+        writes: count("write_cmd_count"),
+        read_kib: count("read_io_count_kb"),
+        written_kib: count("write_io_count_kb"),
+    }
+}
+
 /// A session's `luns` link ends in `ini_groups/<group>/luns` or in the target's own `luns`.
 fn read_session(place: &Path, name: String) -> Session {
     let luns = fs::read_link(place.join("luns")).unwrap_or_default();
@@ -174,6 +262,7 @@ fn read_session(place: &Path, name: String) -> Session {
         group,
         host: number(&place.join("host_no")),
         active_commands: number(&place.join("active_commands")),
+        io: read_io(place),
         name,
     }
 }

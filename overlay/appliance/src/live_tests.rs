@@ -30,6 +30,7 @@ pub(crate) fn populate(root: &Root) {
     link(root, "devices/disk1/handler", "../../handlers/vdisk_fileio");
     put(root, "devices/null10/size_mb", "2048\n");
     put(root, "devices/null10/read_only", "1\n[key]\n");
+    put(root, "devices/null10/active", "0\n[key]\n");
     link(root, "devices/null10/handler", "../../handlers/vdisk_nullio");
     put(root, "targets/copy_manager/copy_manager_tgt/luns/mgmt", "");
     put(root, "targets/scst_local/mgmt", "help");
@@ -47,6 +48,19 @@ pub(crate) fn populate(root: &Root) {
     link(root, &format!("{target}/ini_groups/blue/luns/0/device"), "../../../../../../devices/disk1");
     put(root, &format!("{target}/sessions/scst_local_host/host_no"), "3\n");
     put(root, &format!("{target}/sessions/scst_local_host/active_commands"), "2\n");
+    for (file, count) in [
+        ("read_cmd_count", 3000),
+        ("read_io_count_kb", 12000),
+        ("write_cmd_count", 5),
+        ("write_io_count_kb", 20),
+    ] {
+        put(root, &format!("{target}/sessions/scst_local_host/{file}"), &format!("{count}\n"));
+    }
+    put(root, "targets/scst_local/stats", "Aborts: 1, Device Resets: 0, Target Resets: 0\n");
+    put(root, "device_groups/dg/mgmt", "help");
+    put(root, "device_groups/dg/target_groups/here/state", "standby\n[key]\n");
+    link(root, "device_groups/dg/target_groups/here/tgt", "../../../../targets/scst_local/scst_local_tgt");
+    link(root, "device_groups/dg/devices/disk1", "../../../devices/disk1");
     link(root, &format!("{target}/sessions/scst_local_host/luns"), "../../luns");
     put(root, &format!("{target}/sessions/second/host_no"), "4\n");
     link(root, &format!("{target}/sessions/second/luns"), "../../ini_groups/blue/luns");
@@ -73,6 +87,7 @@ fn devices_have_handler_size_and_backing() {
     assert_eq!(disk.filename.as_deref(), Some("/data/disk1.img"));
     assert_eq!((live.devices[1].bytes, live.devices[1].read_only), (Some(2 << 30), true));
     assert_eq!(live.handlers[0].devices, ["disk1"]);
+    assert_eq!((disk.state, live.devices[1].state), (DeviceState::Ready, DeviceState::Inactive));
 }
 
 #[test]
@@ -94,6 +109,24 @@ fn targets_have_sessions_groups_and_luns_in_order() {
         .map(|s| (s.name.as_str(), s.group.as_deref(), s.host, s.active_commands))
         .collect();
     assert_eq!(sessions, [("scst_local_host", None, Some(3), Some(2)), ("second", blue, Some(4), None)]);
+}
+
+#[test]
+fn counters_states_and_resets_are_there() {
+    let live = live();
+    let io = Io { reads: 3000, writes: 5, read_kib: 12000, written_kib: 20 };
+    assert_eq!(live.targets[0].sessions[0].io, io);
+    assert_eq!(live.targets[0].sessions[1].io, Io::default());
+    assert_eq!(live.error_handling["scst_local"], "Aborts: 1, Device Resets: 0, Target Resets: 0");
+    let group = &live.target_groups[0];
+    assert_eq!(
+        (group.device_group.as_str(), group.name.as_str(), group.state.as_str()),
+        ("dg", "here", "standby")
+    );
+    assert_eq!(
+        (group.devices.as_slice(), group.targets.as_slice()),
+        (&["disk1".to_string()][..], &["tgt".to_string()][..])
+    );
 }
 
 #[test]

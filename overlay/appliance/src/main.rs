@@ -14,6 +14,7 @@ mod links;
 mod live;
 mod load;
 mod machine;
+mod rates;
 mod report;
 mod root;
 mod snapshot;
@@ -28,7 +29,7 @@ use report::{Report, State};
 use root::Root;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The program that loads and unloads modules.
 const MODPROBE: &str = "modprobe";
@@ -53,7 +54,8 @@ fn run(root: &Root, verb: Verb) -> u8 {
         Verb::Apply { source, json, .. } => load(root, &source, Duration::ZERO, json).exit_status(),
         Verb::Export(form) => export(root, form),
         Verb::Unload => complain(unload::unload(root, MODPROBE)),
-        Verb::Status { json, .. } => status(root, json),
+        Verb::Status { json, watch: None } => status(root, json),
+        Verb::Status { json, watch: Some(pause) } => watch(root, pause, json),
         Verb::Links(mode) => links(root, mode),
         Verb::Grow { image } => grow(root, image.as_deref()),
         Verb::Verdict => verdict(root),
@@ -144,9 +146,27 @@ fn record(root: &Root, report: &Report) -> u8 {
 }
 
 fn status(root: &Root, json: bool) -> u8 {
-    let status = status::Status { live: live::Live::read(root), last_load: Report::read(root) };
+    let status = status::Status { live: live::Live::read(root), rates: None, last_load: Report::read(root) };
     let text = if json { status.json() } else { status.text() };
     show(&text, status.exit_status())
+}
+
+/// The status again and again, until the reader goes away.
+fn watch(root: &Root, pause: Duration, json: bool) -> u8 {
+    let mut last: Option<(live::Live, Instant)> = None;
+    loop {
+        let (live, at) = (live::Live::read(root), Instant::now());
+        let since = last.as_ref().map(|(before, then)| rates::between(before, &live, at - *then));
+        let status = status::Status { live, rates: since, last_load: Report::read(root) };
+        // Home, and clear what is below: the table stays where it is, and a log of it has no noise.
+        let text = if json { status.json() } else { format!("\x1b[H\x1b[J{}", status.text()) };
+        let mut out = std::io::stdout();
+        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+            return status.exit_status();
+        }
+        last = Some((status.live, at));
+        std::thread::sleep(pause);
+    }
 }
 
 fn links(root: &Root, mode: LinksMode) -> u8 {

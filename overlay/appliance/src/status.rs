@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `appliance status`: what is served, and what the last load could not do, at a glance.
 
-use crate::live::{Device, Live, Session, Target};
+use crate::live::{Device, DeviceState, Live, Session, Target};
+use crate::rates::Rate;
 use crate::report::{Report, State};
 use serde::Serialize;
 
-/// Both halves of the answer, as JSON shows them.
+/// All parts of the answer, as JSON shows them.
 #[derive(Serialize)]
 pub(crate) struct Status {
     /// What the target stack serves now.
     pub(crate) live: Live,
+    /// How fast each session was since the last look; none at the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rates: Option<Vec<Rate>>,
     /// The report of the last load; none if there was none.
     pub(crate) last_load: Option<Report>,
 }
@@ -33,12 +37,15 @@ impl Status {
         let mut text =
             self.live.version.clone().unwrap_or_else(|| "The target core `scst` is not loaded.".into());
         text.push('\n');
-        for table in [device_table(&self.live), session_table(&self.live), lun_table(&self.live)] {
+        text.push_str(&handlers(&self.live));
+        let sessions = session_table(&self.live, self.rates.as_deref());
+        for table in [device_table(&self.live), sessions, lun_table(&self.live), group_table(&self.live)] {
             if table.len() > 1 {
                 text.push('\n');
                 text.push_str(&aligned(&table));
             }
         }
+        text.push_str(&error_handling(&self.live));
         text.push('\n');
         match &self.last_load {
             None => text.push_str("No profile was loaded since the box started: `appliance load` does it.\n"),
@@ -48,6 +55,23 @@ impl Status {
     }
 }
 
+/// Handlers in one line, each with the number of its devices.
+fn handlers(live: &Live) -> String {
+    let each = live.handlers.iter().map(|handler| format!("{} {}", handler.name, handler.devices.len()));
+    let each: Vec<String> = each.collect();
+    if each.is_empty() {
+        return String::new();
+    }
+    format!("Devices by handler: {}\n", each.join(", "))
+}
+
+/// Drivers whose initiators had to abort or reset something.
+fn error_handling(live: &Live) -> String {
+    let troubled =
+        live.error_handling.iter().filter(|(_, stats)| stats.contains(|c| ('1'..='9').contains(&c)));
+    troubled.map(|(driver, stats)| format!("\n{driver}: {stats}\n")).collect()
+}
+
 type Row = Vec<String>;
 
 fn row<const N: usize>(cells: [&str; N]) -> Row {
@@ -55,7 +79,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Row {
 }
 
 fn device_table(live: &Live) -> Vec<Row> {
-    let mut rows = vec![row(["DEVICE", "HANDLER", "SIZE", "BLOCK", "MODE", "LUNS", "BACKING"])];
+    let mut rows = vec![row(["DEVICE", "HANDLER", "SIZE", "BLOCK", "MODE", "STATE", "LUNS", "BACKING"])];
     rows.extend(live.devices.iter().map(device_row));
     rows
 }
@@ -67,30 +91,74 @@ fn device_row(device: &Device) -> Row {
         &device.bytes.map_or("-".into(), size),
         &device.block_bytes.map_or("-".into(), |bytes| bytes.to_string()),
         mode(device.read_only),
+        match device.state {
+            DeviceState::Ready => "ready",
+            DeviceState::Inactive => "inactive",
+            DeviceState::Blocked => "blocked",
+            DeviceState::Empty => "no medium",
+        },
         &device.luns.to_string(),
         device.filename.as_deref().unwrap_or("-"),
     ])
 }
 
-fn session_table(live: &Live) -> Vec<Row> {
+/// Sessions with what they did so far, or with how fast they are.
+fn session_table(live: &Live, rates: Option<&[Rate]>) -> Vec<Row> {
+    let io = match rates {
+        None => ["READS", "READ", "WRITES", "WRITTEN"],
+        Some(_) => ["READS/S", "READ/S", "WRITES/S", "WRITTEN/S"],
+    };
     let mut rows = vec![row(["TARGET", "SESSION", "GROUP", "HOST", "IN FLIGHT"])];
+    rows[0].extend(row(io));
     for target in &live.targets {
-        rows.extend(target.sessions.iter().map(|session| session_row(target, session)));
+        rows.extend(target.sessions.iter().map(|session| session_row(target, session, rates)));
         if target.sessions.is_empty() {
-            rows.push(row([&target_name(target), "none", "-", "-", "-"]));
+            rows.push(row([&target_name(target), "none", "-", "-", "-", "-", "-", "-", "-"]));
         }
     }
     rows
 }
 
-fn session_row(target: &Target, session: &Session) -> Row {
-    row([
+fn session_row(target: &Target, session: &Session, rates: Option<&[Rate]>) -> Row {
+    let mut cells = row([
         &target_name(target),
         &session.name,
         session.group.as_deref().unwrap_or("-"),
         &session.host.map_or("-".into(), |host| format!("host{host}")),
         &session.active_commands.map_or("-".into(), |count| count.to_string()),
-    ])
+    ]);
+    let rate = rates.map(|rates| rates.iter().find(|rate| rate.is_of(target, session)));
+    cells.extend(match rate {
+        None => {
+            let io = &session.io;
+            let kib = |kib: u64| size(kib.saturating_mul(1024));
+            row([&io.reads.to_string(), &kib(io.read_kib), &io.writes.to_string(), &kib(io.written_kib)])
+        }
+        // It appeared since the last look.
+        Some(None) => row(["-", "-", "-", "-"]),
+        Some(Some(rate)) => row([
+            &rate.reads.to_string(),
+            &size(rate.read_bytes),
+            &rate.writes.to_string(),
+            &size(rate.written_bytes),
+        ]),
+    });
+    cells
+}
+
+fn group_table(live: &Live) -> Vec<Row> {
+    let mut rows = vec![row(["DEVICE GROUP", "TARGET GROUP", "STATE", "TARGETS", "DEVICES"])];
+    rows.extend(live.target_groups.iter().map(|group| {
+        let listed = |names: &[String]| if names.is_empty() { "-".to_string() } else { names.join(" ") };
+        row([
+            &group.device_group,
+            &group.name,
+            &group.state,
+            &listed(&group.targets),
+            &listed(&group.devices),
+        ])
+    }));
+    rows
 }
 
 fn lun_table(live: &Live) -> Vec<Row> {
@@ -169,32 +237,39 @@ mod tests {
     use super::*;
     use crate::report::Failure;
     use crate::root::Root;
+    use std::time::Duration;
 
     fn status(last_load: Option<Report>) -> Status {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         crate::live::tests::populate(&root);
-        Status { live: Live::read(&root), last_load }
+        Status { live: Live::read(&root), rates: None, last_load }
     }
 
     #[test]
     fn the_tables_are_aligned_and_complete() {
         let expected = "\
 SCST version: 3.11.0-pre
+Devices by handler: vdisk_fileio 1, vdisk_nullio 1
 
-DEVICE  HANDLER       SIZE   BLOCK  MODE  LUNS  BACKING
-disk1   vdisk_fileio  1 GiB  512    rw    3     /data/disk1.img
-null10  vdisk_nullio  2 GiB  -      ro    1     -
+DEVICE  HANDLER       SIZE   BLOCK  MODE  STATE     LUNS  BACKING
+disk1   vdisk_fileio  1 GiB  512    rw    ready     3     /data/disk1.img
+null10  vdisk_nullio  2 GiB  -      ro    inactive  1     -
 
-TARGET                     SESSION          GROUP  HOST   IN FLIGHT
-scst_local/scst_local_tgt  scst_local_host  -      host3  2
-scst_local/scst_local_tgt  second           blue   host4  -
+TARGET                     SESSION          GROUP  HOST   IN FLIGHT  READS  READ      WRITES  WRITTEN
+scst_local/scst_local_tgt  scst_local_host  -      host3  2          3000   11.7 MiB  5       20 KiB
+scst_local/scst_local_tgt  second           blue   host4  -          0      0 B       0       0 B
 
 TARGET                     GROUP  LUN  DEVICE  MODE
 scst_local/scst_local_tgt  -      0    disk1   rw
 scst_local/scst_local_tgt  -      9    disk1   rw
 scst_local/scst_local_tgt  -      10   null10  ro
 scst_local/scst_local_tgt  blue   0    disk1   ro
+
+DEVICE GROUP  TARGET GROUP  STATE    TARGETS  DEVICES
+dg            here          standby  tgt      disk1
+
+scst_local: Aborts: 1, Device Resets: 0, Target Resets: 0
 
 No profile was loaded since the box started: `appliance load` does it.
 ";
@@ -221,6 +296,21 @@ No profile was loaded since the box started: `appliance load` does it.
         let json: serde_json::Value = serde_json::from_str(&status.json()).unwrap();
         assert_eq!(json["last_load"]["failures"][0]["errno"], "EINVAL");
         assert_eq!(json["live"]["devices"][0]["name"], "disk1");
+    }
+
+    #[test]
+    fn rates_stand_where_totals_do() {
+        let mut status = status(None);
+        let before = Live { targets: Live::default().targets, ..Live::default() };
+        status.rates = Some(crate::rates::between(&before, &status.live, Duration::from_secs(1)));
+        let text = status.text();
+        assert!(text.contains("READS/S") && text.contains("host3  2          -        -"), "{text}");
+        let mut before = self::status(None).live;
+        before.targets[0].sessions[0].io.reads = 1000;
+        before.targets[0].sessions[0].io.read_kib = 11488;
+        status.rates = Some(crate::rates::between(&before, &status.live, Duration::from_secs(2)));
+        let text = status.text();
+        assert!(text.contains("host3  2          1000     256 KiB  0         0 B"), "{text}");
     }
 
     #[test]

@@ -155,7 +155,7 @@ text_type! {
     PackageName;
     /// A path inside the repository, relative to the profile's folder, without `..`.
     RelativePath;
-    /// An absolute path on the appliance that SCST's grammar can carry.
+    /// An absolute path on the appliance.
     DevicePath;
     /// A terminal's name below `/dev`, such as `ttyS0`.
     Tty;

@@ -55,6 +55,24 @@ fn the_whole_format_of_profiles_can_be_written_and_read_back() {
     assert_eq!(again.plan().steps.len() + 2, board.plan().steps.len(), "two files less");
 }
 
+#[test]
+fn an_imported_configuration_is_a_board() {
+    let boards = folder("../../../ci/boards");
+    let text = fs::read_to_string(boards.join("imported.conf")).expect("a readable file");
+    let stack = Stack::import_conf("imported.conf", &text).unwrap_or_else(|p| panic!("{}", p.plain()));
+    let profile = board_profile::board_of("imported", "imported.conf", &stack);
+    let profile = profile.replace("./profile.schema.json", "../../board/profile.schema.json");
+    compare_or_write(&boards.join("imported.toml"), &profile);
+    let loader = |name: &str| match name {
+        "imported" => {
+            Ok(board_profile::Source { path: "ci/boards/imported.toml".into(), text: profile.clone() })
+        }
+        other => common::source(other),
+    };
+    let board = board_profile::load("imported", &loader).unwrap_or_else(|p| panic!("{}", p.plain()));
+    assert_eq!(board.stack(), &stack);
+}
+
 /// Every file of the folder of broken ones.
 fn broken() -> Vec<PathBuf> {
     let entries = fs::read_dir(folder("broken-conf")).expect("a readable folder");

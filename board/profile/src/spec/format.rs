@@ -46,8 +46,8 @@ pub(crate) static TTY: Format =
 /// A disk's serial number.
 pub(crate) static SERIAL: Format =
     Format { what: "a serial number", check: serial, pattern: "^[A-Za-z0-9_-]{1,20}$" };
-/// An absolute path that SCST's grammar can carry.
-pub(crate) static PATH: Format = Format { what: "an absolute path", check: path, pattern: r"^/[^\s=;]*$" };
+/// An absolute path that the target stack's commands can carry.
+pub(crate) static PATH: Format = Format { what: "an absolute path", check: path, pattern: "^/[ !#-~]*$" };
 /// A device's name.
 pub(crate) static DEVICE: Format =
     Format { what: "a device name", check: device, pattern: r"^[^\s=;/.]{1,64}$" };
@@ -190,7 +190,13 @@ fn path(text: &str) -> Result<(), Refusal> {
     if !text.starts_with('/') {
         return refuse("it is not absolute", format!("write it from the root, for example `/data/{text}`"));
     }
-    grammar(text)?;
+    if let Some(c) = text.chars().find(|c| c.is_control() || *c == '"' || !c.is_ascii()) {
+        let what = format!("it has the character {c:?}, which the target stack's commands cannot carry");
+        return refuse(what, "use ASCII letters, digits, `-`, `_` and the like; blanks are possible");
+    }
+    if text.ends_with(' ') {
+        return refuse("it ends with a blank, which would be lost", "write the plain path");
+    }
     if text.len() > 1 && text[1..].split('/').any(|part| part.is_empty() || part == "." || part == "..") {
         return refuse("it has an empty, `.` or `..` part", "write the plain path");
     }

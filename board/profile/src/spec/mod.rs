@@ -257,3 +257,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "modules_tests.rs"]
+mod modules_tests;

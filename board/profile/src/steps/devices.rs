@@ -161,7 +161,7 @@ fn add(device: &Device, steps: &mut Steps) {
     let mut words = vec![format!("add_device {name}")];
     let mut parameters = Vec::new();
     if let (Handler::VdiskFileio | Handler::VdiskBlockio, Some(path)) = (handler, &device.filename) {
-        parameters.push(format!("filename={path}"));
+        parameters.push(format!("filename={}", in_command(path.as_str())));
     }
     parameters.extend(at_creation.iter().map(|(attribute, value)| format!("{attribute}={value}")));
     // The size is checked against the block size as soon as it is read, so it comes behind it.
@@ -174,6 +174,15 @@ fn add(device: &Device, steps: &mut Steps) {
     steps.write(device_id(name), &needs, format!("handlers/{handler}/mgmt"), words.join(" "));
     let sizeless = Device { size: device.size.filter(|_| handler != Handler::VdiskNullio), ..device.clone() };
     written_afterwards(&sizeless, &afterwards, &Files::new(), steps);
+}
+
+/// A path as the value of a parameter: in quotes if it has what separates words. SCST has no quoting, so a path that
+/// needs none gets none.
+fn in_command(path: &str) -> String {
+    match path.contains([' ', '=', ';']) {
+        true => format!("\"{path}\""),
+        false => path.to_string(),
+    }
 }
 
 /// What a device is told once it is there.

@@ -185,7 +185,8 @@ fn read_device(name: String, place: &Path, targets: &[Target]) -> Device {
         handler: link_name(&place.join("handler")),
         bytes,
         block_bytes: number(&place.join("blocksize")),
-        read_only: number::<u32>(&place.join("read_only")) == Some(1),
+        // A CD-ROM drive has no file that says so.
+        read_only: number::<u32>(&place.join("read_only")) != Some(0),
         filename: root::first_line(&place.join("filename")).filter(|name| name != "none"),
         state: device_state(place),
         luns: targets.iter().flat_map(|target| &target.luns).filter(|lun| lun.device == name).count(),

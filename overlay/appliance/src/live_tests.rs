@@ -26,6 +26,7 @@ pub(crate) fn populate(root: &Root) {
     link(root, "handlers/vdisk_nullio/null10", "../../devices/null10");
     put(root, "devices/disk1/size", "1073741824\n[key]\n");
     put(root, "devices/disk1/blocksize", "512\n");
+    put(root, "devices/disk1/read_only", "0\n");
     put(root, "devices/disk1/filename", "/data/disk1.img\n[key]\n");
     link(root, "devices/disk1/handler", "../../handlers/vdisk_fileio");
     put(root, "devices/null10/size_mb", "2048\n");

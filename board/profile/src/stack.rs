@@ -8,7 +8,7 @@ use crate::plan::{Plan, Policy};
 use crate::problem::{Place, Problem, Problems};
 use crate::snapshot::Snapshot;
 use crate::target::{Device, DeviceGroup, Target};
-use crate::text::declares_board;
+use crate::text::{declares_board, flat};
 use crate::tree::Node;
 use crate::Board;
 use miette::NamedSource;
@@ -53,11 +53,7 @@ impl Stack {
             return Board::from_flat(path, text).map(|board| board.stack);
         }
         let mut problems = Vec::new();
-        let text = Arc::new(NamedSource::new(path, text.to_string()).with_language("TOML"));
-        let root = crate::tree::parse(&text, &mut problems).map(|mut root| {
-            check::shape::file(&mut root, &mut problems);
-            root
-        });
+        let root = flat(path, text, &mut problems).map(|flattened| flattened.root);
         checked(root, Backings::Anywhere, problems)
     }
 

@@ -3,6 +3,7 @@
 //! new board starts from.
 
 use crate::board::Board;
+use crate::inherit::Flattened;
 use crate::plan::Plan;
 use crate::problem::{Problem, Problems};
 use crate::source::Source;
@@ -20,13 +21,8 @@ impl Board {
     /// # Errors
     /// Every finding of the run.
     pub fn from_flat(path: &str, text: &str) -> Result<Board, Problems> {
-        let asked = std::cell::Cell::new(false);
-        let loader = |_: &str| match asked.replace(true) {
-            false => Ok(Source { path: path.to_string(), text: text.to_string() }),
-            true => Err("a flat profile inherits nothing".to_string()),
-        };
         let mut problems = Vec::new();
-        let flattened = crate::inherit::flatten(path, &loader, &mut problems);
+        let flattened = flat(path, text, &mut problems);
         crate::finish(flattened, problems)
     }
 
@@ -43,6 +39,16 @@ impl Board {
     pub fn plan(&self) -> Plan {
         self.stack.plan()
     }
+}
+
+/// The tree of one text that inherits nothing.
+pub(crate) fn flat(path: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Flattened> {
+    let asked = std::cell::Cell::new(false);
+    let loader = |_: &str| match asked.replace(true) {
+        false => Ok(Source { path: path.to_string(), text: text.to_string() }),
+        true => Err("a flat profile inherits nothing".to_string()),
+    };
+    crate::inherit::flatten(path, &loader, problems)
 }
 
 /// True if the profile's own text declares a board (`[board]` with a `name`), rather than only what boards inherit.

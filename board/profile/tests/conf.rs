@@ -101,6 +101,19 @@ fn every_message_is_as_committed_and_has_a_next_step() {
 }
 
 #[test]
+fn toml_without_a_board_is_checked_like_one() {
+    for (text, said) in [
+        ("schema = 1\ninherit = [\"base\"]\n", "inherits nothing"),
+        ("[[device]]\nname = \"d\"\nhandler = \"vdisk_nullio\"\n", "schema = 1"),
+        ("schema = 1\n[[device]]\nname = \"d\"\nhandler = \"vdisk_nullio\"\nbogus = 1\n", "no key `bogus`"),
+        ("schema = 1\n[board]\nname = \"x\"\n[vm]\nmemroy = 1\n", "memroy"),
+    ] {
+        let problems = Stack::from_toml("x.toml", text).expect_err(text).plain();
+        assert!(problems.contains(said), "{text}: {problems}");
+    }
+}
+
+#[test]
 fn a_running_system_may_have_what_an_image_may_not() {
     let text = "HANDLER vdisk_fileio {\n\tDEVICE a {\n\t\tfilename /tmp/x\n\t}\n\tDEVICE b {\n\t\tfilename /tmp/x\n\t}\n}\n";
     assert_eq!(read("x.conf", text).devices().len(), 2);

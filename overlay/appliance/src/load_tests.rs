@@ -62,7 +62,7 @@ targets = ["tgt"]
 name = "there"
 group_id = 8
 state = "standby"
-remote_target = [{ name = "other", rel_tgt_id = 3 }]
+remote_target = [{ name = "other", rel_tgt_id = 3 }, { name = "another", rel_tgt_id = 4 }]
 "#;
 
 fn own(path: &str) -> Source {
@@ -198,8 +198,8 @@ fn a_change_writes_the_change() {
         ),
         (
             "rel_tgt_id = 3",
-            "rel_tgt_id = 4",
-            vec!["device_groups/dg/target_groups/there/other/rel_tgt_id < 4".into()],
+            "rel_tgt_id = 5",
+            vec!["device_groups/dg/target_groups/there/other/rel_tgt_id < 5".into()],
         ),
         ("targets = [\"tgt\"]", "", vec!["device_groups/dg/target_groups/here/mgmt < del tgt".into()]),
         ("devices = [\"disk1\"]", "", vec!["device_groups/dg/devices/mgmt < del disk1".into()]),

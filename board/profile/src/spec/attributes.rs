@@ -146,9 +146,14 @@ pub(super) static TARGET: &[Attribute] = &[
     row("black_hole", "w", Kind::Number(0, 4), HOLE_DOC),
     row("cpu_mask", "w", Kind::Word(&CPU_MASK), MASK_DOC),
     row("aen_disabled", "w", Kind::Switch, "Report events as unit attentions instead of to the driver."),
-    row("forward_src", "u", Kind::Switch, "Forwarding to another box is not supported."),
-    row("forward_dst", "u", Kind::Switch, "Forwarding to another box is not supported."),
-    row("forwarding", "u", Kind::Switch, "Forwarding to another box is not supported."),
+    row(
+        "forward_src",
+        "w",
+        Kind::Switch,
+        "Say that the target's commands come from another box that forwards them.",
+    ),
+    row("forward_dst", "w", Kind::Switch, "Say that the target's commands go on to another box."),
+    row("forwarding", "w", Kind::Switch, "The old name of `forward_dst`."),
     row("comment", "w", Kind::Line(1024), "Any text."),
     row(
         "scsi_transport_version",

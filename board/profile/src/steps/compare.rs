@@ -48,10 +48,13 @@ const DEFAULTS: [(&str, [Option<&str>; 4]); 14] = [
 ];
 
 /// The same for all that is no device.
-const OTHER_DEFAULTS: [(&str, &str); 10] = [
+const OTHER_DEFAULTS: [(&str, &str); 13] = [
     ("addr_method", "PERIPHERAL"),
     ("io_grouping_type", "auto"),
     ("aen_disabled", "0"),
+    ("forward_src", "0"),
+    ("forward_dst", "0"),
+    ("forwarding", "0"),
     ("comment", ""),
     ("scsi_transport_version", "0xbe0"),
     ("phys_transport_version", "0x0"),

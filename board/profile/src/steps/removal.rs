@@ -177,10 +177,10 @@ fn device_groups(stack: &Stack, steps: &mut Steps) {
                 steps.remove(&object, format!("{parent}/mgmt"), format!("del {group}"));
                 continue;
             };
-            let mut names =
-                wanted.targets.iter().chain(wanted.remote_targets.iter().map(|target| &target.name));
+            let remote = wanted.remote_targets.iter().map(|target| &target.name);
+            let names: Vec<&str> = wanted.targets.iter().chain(remote).map(|name| name.as_str()).collect();
             for (target, _) in &state.targets {
-                if !names.any(|wanted| wanted.as_str() == target) {
+                if !names.contains(&target.as_str()) {
                     let object = ObjectId::new("target_group_target", format!("{name}/{group}/{target}"));
                     steps.remove(&object, format!("{parent}/{group}/mgmt"), format!("del {target}"));
                 }

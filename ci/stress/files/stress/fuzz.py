@@ -7,8 +7,7 @@ and when the modules do not unload or do not give their memory back.
 """
 
 import argparse
-import ctypes
-import mmap
+import json
 import os
 import random
 import signal
@@ -19,7 +18,6 @@ import grammar
 import lib
 from lib import TREE, fail, say
 
-SLOT = 512
 HUNG_S = 300
 
 
@@ -83,20 +81,13 @@ def mutate(rng, data):
 class Writer:
     """One process that writes."""
 
-    def __init__(self, number, args, slot):
+    def __init__(self, number, args, progress):
         self.rng = random.Random(args.seed * 1000 + number)
         self.args = args
-        self.slot = slot
-        self.number = number
+        self.progress = progress
         self.files = []
+        self.commands = []
         self.answers = {}
-        self.done = 0
-
-    def note(self, path, data):
-        """Where the parent looks when this does not return."""
-        text = ("%s <- %r" % (path, data[:120])).encode()[:SLOT - 16]
-        self.slot[8:SLOT] = text.ljust(SLOT - 8, b"\0")
-        self.slot[0:8] = self.done.to_bytes(8, "little")
 
     def choose(self):
         rng = self.rng
@@ -114,18 +105,16 @@ class Writer:
         return path, data if rng.random() < 0.6 else mutate(rng, data)
 
     def run(self, count):
-        while self.done < count:
-            if self.done % 2000 == 0 or not self.files:
+        for done in range(count):
+            if done % 2000 == 0 or not self.files:
                 self.files = writable()
                 self.commands = [f for f in self.files if grammar.command(self.rng, f) is not None]
             path, data = self.choose()
-            self.note(path, data)
             if os.path.basename(path) == "suspend" and not data.strip().startswith(b"-"):
                 data = b"1"
+            self.progress.note(done, "%s <- %r" % (path, data[:120]))
             code = lib.write(path, data)
             self.answers[code] = self.answers.get(code, 0) + 1
-            self.done += 1
-        self.note("", b"")
 
 
 def read_all():
@@ -148,20 +137,10 @@ def heal():
                 break
 
 
-def child(work):
-    pid = os.fork()
-    if pid:
-        return pid
-    # Whoever is left behind by a parent that was killed would keep the modules busy.
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    try:
-        work()
-    except KeyboardInterrupt:
-        pass
-    except BaseException as e:  # noqa: a child must never return into its parent's code
-        say("a child of the fuzzer failed: %r" % e)
-        os._exit(3)
-    os._exit(0)
+def heal_always():
+    while True:
+        heal()
+        time.sleep(1)
 
 
 def prepare():
@@ -179,65 +158,27 @@ def prepare():
 
 
 def fuzz(args):
-    memory = mmap.mmap(-1, SLOT * args.writers)
-    share = -(-args.writes // args.writers)
+    progress = [lib.Progress() for _ in range(args.writers)]
     report = [os.pipe() for _ in range(args.writers)]
+    share = -(-args.writes // args.writers)
 
     def work(number):
-        writer = Writer(number, args, memoryview(memory)[SLOT * number:SLOT * (number + 1)])
+        writer = Writer(number, args, progress[number])
         writer.run(share)
-        os.write(report[number][1], repr(writer.answers).encode())
+        os.write(report[number][1], json.dumps(writer.answers).encode())
 
-    writers = {child(lambda n=n: work(n)): n for n in range(args.writers)}
-    readers = [child(read_all) for _ in range(args.readers)]
-    healer = child(lambda: [(heal(), time.sleep(1)) for _ in iter(int, 1)])
-    watch(args, memory, writers, share)
-    for pid in readers + [healer]:
+    writers = {lib.alone(lambda n=n: work(n)): progress[n] for n in range(args.writers)}
+    others = [lib.alone(read_all) for _ in range(args.readers)] + [lib.alone(heal_always)]
+    lib.watch(writers, args.patience, told=lambda seconds: say(
+        "%d of %d writes after %d s" % (sum(p.done() for p in progress), share * args.writers, seconds)))
+    for pid in others:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     answers = {}
     for pipe in report:
-        for code, count in eval(os.read(pipe[0], 65536)).items():
-            answers[code] = answers.get(code, 0) + count
+        for code, count in json.loads(os.read(pipe[0], 65536)).items():
+            answers[int(code)] = answers.get(int(code), 0) + count
     return answers
-
-
-def watch(args, memory, writers, share):
-    """Waits for the writers, and fails when one makes no progress."""
-    last = {n: (0, time.monotonic()) for n in range(args.writers)}
-    told = time.monotonic()
-    start = told
-    while writers:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid in writers:
-            if status:
-                fail("writer %d ended with status %d" % (writers[pid], status))
-            del writers[pid]
-        elif pid:
-            fail("a reader or the healer ended with status %d" % status)
-        for pid, n in writers.items():
-            done = int.from_bytes(memory[SLOT * n:SLOT * n + 8], "little")
-            if done != last[n][0]:
-                last[n] = (done, time.monotonic())
-            elif time.monotonic() - last[n][1] > args.patience:
-                hung(pid, n, memory)
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
-            total = sum(done for done, _ in last.values())
-            say("%d of %d writes after %d s" % (total, share * args.writers, told - start))
-        time.sleep(0.2)
-
-
-def hung(pid, number, memory):
-    text = memory[SLOT * number + 8:SLOT * (number + 1)].rstrip(b"\0").decode(errors="replace")
-    say("writer %d is hung in: %s" % (number, text))
-    for task in filter(str.isdigit, os.listdir("/proc")):
-        stack = lib.read("/proc/%s/stack" % task)
-        comm = lib.read("/proc/%s/comm" % task)
-        if stack and b"scs" in stack:
-            say(task, (comm or b"").decode().strip())
-            say(stack.decode(errors="replace"))
-    fail("a write did not return within the patience; process", pid)
 
 
 def main():

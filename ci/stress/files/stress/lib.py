@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What the stress programs share: the tree, the modules, and what they leave behind."""
 
+import ctypes
 import errno
+import mmap
 import os
+import platform
+import signal
 import subprocess
 import sys
 import time
+import traceback
 
 TREE = "/sys/kernel/scst_tgt"
 LOCAL = TREE + "/targets/scst_local"
@@ -90,6 +95,100 @@ def unload(seconds=60):
                 time.sleep(0.2)
     if os.path.exists(TREE):
         fail(TREE, "is still there though no module is")
+
+
+def find_module(name):
+    """The file of a module."""
+    for folder, _, files in os.walk("/lib/modules/" + platform.release()):
+        if name + ".ko" in files:
+            return "%s/%s.ko" % (folder, name)
+    fail("there is no module", name)
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+# finit_module and delete_module: a process for each would cost more than all else in a round.
+INSERT, DELETE = {"x86_64": (313, 176), "aarch64": (273, 106)}[platform.machine()]
+
+
+def insert(path, options=""):
+    """Loads a module's file, without what it depends on; the errno."""
+    with open(path, "rb") as f:
+        done = LIBC.syscall(INSERT, f.fileno(), options.encode(), 0)
+    return ctypes.get_errno() if done else 0
+
+
+def delete(name):
+    """Removes a module unless it is in use; the errno."""
+    done = LIBC.syscall(DELETE, name.encode(), os.O_NONBLOCK)
+    return ctypes.get_errno() if done else 0
+
+
+def alone(work):
+    """Runs `work` in a process of its own, which dies with this one; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    LIBC.prctl(1, signal.SIGKILL)
+    try:
+        work()
+    except SystemExit as e:
+        os._exit(e.code or 0)
+    except BaseException:  # A child must never return into its parent's code.
+        traceback.print_exc()
+        os._exit(3)
+    os._exit(0)
+
+
+class Progress:
+    """What a process does at present, for another one to see: a number, and a text."""
+
+    SIZE = 512
+
+    def __init__(self):
+        self.memory = mmap.mmap(-1, self.SIZE)
+
+    def note(self, done, text):
+        data = text.encode(errors="replace")[:self.SIZE - 8]
+        self.memory[8:] = data.ljust(self.SIZE - 8, b"\0")
+        self.memory[:8] = done.to_bytes(8, "little")
+
+    def done(self):
+        return int.from_bytes(self.memory[:8], "little")
+
+    def text(self):
+        return self.memory[8:].rstrip(b"\0").decode(errors="replace")
+
+
+def watch(children, patience, every=30, told=None):
+    """Waits for children, {pid: Progress}; fails when one fails, or makes no progress for `patience` seconds."""
+    children = dict(children)
+    last = {pid: (-1, time.monotonic()) for pid in children}
+    start = spoken = time.monotonic()
+    while children:
+        time.sleep(0.1)
+        for pid, progress in list(children.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended and status:
+                fail("a process ended with status %d in: %s" % (status, progress.text()))
+            if ended:
+                del children[pid]
+            elif progress.done() != last[pid][0]:
+                last[pid] = (progress.done(), time.monotonic())
+            elif time.monotonic() - last[pid][1] > patience:
+                stacks()
+                fail("process %d is hung in: %s" % (pid, progress.text()))
+        if told and time.monotonic() - spoken > every:
+            spoken = time.monotonic()
+            told(int(spoken - start))
+
+
+def stacks():
+    """Prints where in the kernel every process is that is in the target stack or in the SCSI midlayer."""
+    for task in filter(str.isdigit, os.listdir("/proc")):
+        stack = (read("/proc/%s/stack" % task) or b"").decode(errors="replace")
+        if "scs" in stack:
+            say(task, (read("/proc/%s/comm" % task) or b"").decode(errors="replace").strip())
+            say(stack)
 
 
 def openers():

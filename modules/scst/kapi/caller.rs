@@ -6,13 +6,15 @@
 //! [`include/linux/cred.h`](srctree/include/linux/cred.h)
 //!
 //! A kernel thread has a root of its own, which is empty. Only the process that wrote a file name knows what it means: it
-//! may have another root than init, and other rights.
+//! may have another root than init, and other rights. Where the kernel injects faults, those that the process asked for
+//! (`fail-nth`) are met by who acts for it.
 
-use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use kernel::bindings as c;
 use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::task::Task;
 use kernel::types::NotThreadSafe;
 
 use super::bindings;
@@ -25,6 +27,7 @@ use super::bindings;
 pub struct Caller {
     fs: NonNull<c::fs_struct>,
     cred: *const c::cred,
+    task: ARef<Task>,
 }
 
 // SAFETY: Paths and credentials belong to no thread.
@@ -40,7 +43,11 @@ impl Caller {
             let fs = NonNull::new(bindings::scst_helper_fs_copy()).ok_or(ENOMEM)?;
             let cred = bindings::scst_helper_get_current_cred();
             // INVARIANT: Both were just made for us.
-            Ok(Self { fs, cred })
+            Ok(Self {
+                fs,
+                cred,
+                task: ARef::from(&**kernel::current!()),
+            })
         }
     }
 
@@ -48,12 +55,14 @@ impl Caller {
     pub fn enter(&self) -> Entered<'_> {
         // SAFETY: Both live as long as the result, which gives back what was there before. Nobody but the thread itself
         // looks at what is replaced here: others see its `real_fs` and `real_cred`.
+        // The task's memory exists while we refer to it.
         unsafe {
+            bindings::scst_helper_take_faults(self.task.as_ptr());
             // INVARIANT: What C returns is what the thread had.
             Entered {
                 fs: bindings::scst_helper_fs_swap(self.fs.as_ptr()),
                 cred: bindings::scst_helper_override_creds(self.cred),
-                _caller: PhantomData,
+                caller: self,
                 _thread: NotThreadSafe,
             }
         }
@@ -78,16 +87,17 @@ impl Drop for Caller {
 pub struct Entered<'a> {
     fs: *mut c::fs_struct,
     cred: *const c::cred,
-    _caller: PhantomData<&'a Caller>,
+    caller: &'a Caller,
     _thread: NotThreadSafe,
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant, on the same thread.
+        // SAFETY: By the type's invariant, on the same thread; the caller's task exists while it refers to it.
         unsafe {
             bindings::scst_helper_override_creds(self.cred);
             bindings::scst_helper_fs_swap(self.fs);
+            bindings::scst_helper_give_faults_back(self.caller.task.as_ptr());
         }
     }
 }

@@ -150,6 +150,18 @@ int scst_helper_file_unlink(struct file *file)
 }
 EXPORT_SYMBOL_GPL(scst_helper_file_unlink);
 
+/* The allocation that a process asked to fail fails for who acts for it; what is left of the count goes back. */
+static void move_faults(struct task_struct *from, struct task_struct *to)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	WRITE_ONCE(to->fail_nth, READ_ONCE(from->fail_nth));
+	WRITE_ONCE(from->fail_nth, 0);
+#endif
+}
+
+H(void, take_faults, (struct task_struct *from), move_faults(from, current));
+H(void, give_faults_back, (struct task_struct *to), move_faults(current, to));
+
 /* Closes now, not when a kernel thread gets round to it: whoever asked for it may unmount next. */
 H(void, file_close, (struct file *file), get_file(file); filp_close(file, NULL); __fput_sync(file));
 H(void, bdev_file_close, (struct file *file), get_file(file); bdev_fput(file); __fput_sync(file));

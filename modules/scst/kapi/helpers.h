@@ -53,6 +53,8 @@ void scst_helper_counters_add(u64 *counters, size_t at, u64 a, u64 b, u64 c);
 u64 scst_helper_counters_sum(u64 *counters, size_t at);
 void scst_helper_sysfs_attr_init(struct attribute *attr);
 bool scst_helper_host_hold(struct Scsi_Host *host);
+void scst_helper_take_faults(struct task_struct *from);
+void scst_helper_give_faults_back(struct task_struct *to);
 void scst_helper_host_settle(struct Scsi_Host *host);
 void scst_helper_host_let_go(struct Scsi_Host *host);
 /* The parameters of scst, as module_param fills them. */

@@ -284,4 +284,5 @@ def main():
     say("%d rounds, %.3f s each, seed %d" % (args.rounds, took / args.rounds, args.seed))
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

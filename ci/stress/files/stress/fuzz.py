@@ -200,4 +200,5 @@ def main():
     say("fuzzed %d writes, seed %d" % (total, args.seed))
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Rows of history.py that send commands: residuals, odd buffers, rejected commands, error handling."""
+
+import os
+import random
+import time
+
+import lib
+import rows
+import sg
+from lib import DEFAULT, LOCAL, TREE, must
+from rows import check, fileio, luns, node, nullio, row, sdev, sg_of
+
+INQUIRY = "12 00 00 %02x %02x 00"
+READ_10 = "28 00 00 00 00 00 00 00 %02x 00"
+WRITE_10 = "2a 00 00 00 00 00 00 00 %02x 00"
+SYNC_IMMED = "35 02 00 00 00 00 00 00 00 00"
+
+
+@row("f9eda9357-residuals")
+def _():
+    """What a command leaves of its buffer is told, for buffers longer and shorter than the data."""
+    fileio("f1")
+    must(luns(), "add f1 0")
+    with sg_of(0) as dev:
+        full = 512 - dev.good("12 00 00 02 00 00", 512).resid
+        check(36 <= full <= 512, "INQUIRY data of", full)
+        for length in (5, 36, full, full + 1, 500):
+            answer = dev.good(INQUIRY % (length >> 8, length & 255), length)
+            check(answer.resid == length - min(length, full), length, answer)
+        # The buffer is longer than what the CDB asks for.
+        check(dev.good(INQUIRY % (0, 5), 96).resid == 91, "INQUIRY of 5 bytes")
+        check(dev.good(READ_10 % 1, 4096).resid == 3584, "READ of one block into eight")
+        # A read into a buffer that is too short delivers what fits; no residual is negative.
+        answer = dev.command(READ_10 % 2, 512)
+        check(answer.resid == 0 and answer.status in (0, 2), "READ of two blocks into one:", answer)
+        # Half of what a write names must not be written.
+        answer = dev.command(WRITE_10 % 2, out=b"x" * 512)
+        check(answer.status == 2 and answer.resid >= 0, "WRITE of two blocks from one:", answer)
+        check(dev.good("1a 00 3f 00 ff 00", 255).resid > 0, "MODE SENSE has no residual")
+        check(dev.good("1a 00 3f 00 04 00", 4).resid == 0, "MODE SENSE of 4 bytes has one")
+
+
+@row("371e083d0-rejected-commands")
+def _():
+    """Thousands of commands that are rejected cost no memory."""
+    nullio("n1")
+    must(luns(), "add n1 0")
+    with sg_of(0) as dev:
+        def reject(times):
+            for _ in range(times):
+                dev.command("c1 00 00 00 00 00")
+                dev.command("28 00 ff ff ff ff 00 00 01 00", 512)
+                dev.command("2a 00 00 00 00 00 00 00 08 00", out=b"x" * 512)
+        reject(200)
+        before = lib.memory()["SUnreclaim"]
+        reject(2000)
+        grown = lib.memory()["SUnreclaim"] - before
+    # The checkers of the debug kernel keep what was freed for a while.
+    check(grown < (256 if not os.path.exists(lib.KMEMLEAK) else 16384), "6000 rejected commands cost", grown, "KiB")
+
+
+@row("fa22b6d13-odd-buffer")
+def _():
+    """SG_IO with a buffer at an odd address works, on a blockio device of 4 KiB blocks too."""
+    must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=/dev/vdb; blocksize=4096")
+    must(luns(), "add b1 0")
+    pattern = random.Random(1).randbytes(8192)
+    with sg_of(0) as dev:
+        for odd in (0, 1, 3, 511, 4095):
+            dev.good(WRITE_10 % 2, out=pattern, odd=odd)
+            check(dev.good(READ_10 % 2, 8192, odd=odd).data == pattern, "not what was written at", odd)
+
+
+@row("98b09a7a2-large-transfers")
+def _():
+    """Transfers of many pages in many pieces arrive whole."""
+    fileio("f1", 32)
+    must(luns(), "add f1 0")
+    disk = node(0)
+    out = rows.shell("""
+        head -c 25165824 /dev/urandom >/tmp/random
+        dd if=/tmp/random of=%s bs=24M oflag=direct conv=fsync,notrunc 2>/dev/null || exit 1
+        dd if=%s bs=24M count=1 iflag=direct,fullblock 2>/dev/null | cmp - /tmp/random && head -c 25165824 /tmp/f1 | cmp - /tmp/random && echo same
+        rm /tmp/random""" % (disk, disk))
+    check("same" in out, out)
+
+
+@row("54eeae329-allocation-length-0")
+def _():
+    """An allocation length of 0 is no error, in INQUIRY, REQUEST SENSE, MODE SENSE, REPORT LUNS."""
+    nullio("n1")
+    must(luns(), "add n1 0")
+    with sg_of(0) as dev:
+        for cdb in ("12 00 00 00 00 00", "12 01 83 00 00 00", "03 00 00 00 00 00", "1a 00 3f 00 00 00"):
+            dev.good(cdb)
+        answer = dev.command("a0 00 00 00 00 00 00 00 00 00 00 00")
+        check(answer.status in (0, 2), answer)
+
+
+@row("surprise-14-lba-at-end")
+def _():
+    """A transfer of nothing at the capacity, and one beyond it, are judged by their LBA."""
+    nullio("n1", "size_mb=1")
+    must(luns(), "add n1 0")
+    with sg_of(0) as dev:
+        dev.good("28 00 00 00 08 00 00 00 00 00")
+        for cdb in ("28 00 00 00 08 01 00 00 00 00", "28 00 00 00 08 00 00 00 01 00",
+                    "88 00 ff ff ff ff ff ff ff ff 00 00 00 01 00 00", "88 00 ff ff ff ff ff ff ff ff ff ff ff ff 00 00"):
+            sense = dev.command(cdb, 512).sense
+            check(sense == (5, 0x21, 0), cdb, sense)
+
+
+@row("surprise-4-sync-immed-nullio")
+def _():
+    """SYNCHRONIZE CACHE with IMMED on a disk that stores nothing is good."""
+    nullio("n1")
+    must(luns(), "add n1 0")
+    with sg_of(0) as dev:
+        for _ in range(20):
+            dev.good(SYNC_IMMED)
+        dev.good("91 02 00 00 00 00 00 00 00 00 00 00 00 00 00 00")
+
+
+@row("surprise-5-long-names")
+def _():
+    """The longest names fit page 83h, or are refused; page 80h shows the longest serial number whole."""
+    nullio("n1")
+    must(luns(), "add n1 0")
+    device = TREE + "/devices/n1/"
+    with sg_of(0) as dev:
+        for name in ("scsi_device_name", "t10_dev_id", "usn", "prod_id", "t10_vend_id", "vend_specific_id", "inq_vend_specific"):
+            for length in (1, 8, 16, 20, 32, 64, 100, 200, 256, 1000):
+                lib.write(device + name, "x" * length)
+                for page in (0x00, 0x80, 0x83):
+                    answer = dev.good("12 01 %02x 10 00 00" % page, 4096)
+                    said = 4 + int.from_bytes(answer.data[2:4], "big")
+                    check(said == 4096 - answer.resid, name, length, "page %02x" % page, said, answer)
+        serial = (lib.read(device + "usn") or b"").split(b"\n")[0]
+        check(serial in dev.good("12 01 80 10 00 00", 4096).data, serial, "is not in page 80h")
+
+
+@row("surprise-6-inactive")
+def _():
+    """A device whose store is closed while it is exported answers, and serves again when it is open."""
+    fileio("f1")
+    must(luns(), "add f1 0")
+    path = TREE + "/devices/f1/active"
+    with sg_of(0) as dev:
+        dev.good(READ_10 % 8, 4096)
+        must(path, "0")
+        answer = dev.command(READ_10 % 8, 4096)
+        check(answer.status == 2 and answer.sense[0] in (2, 6), "READ of an inactive device:", answer)
+        must(path, "1")
+        dev.good(READ_10 % 8, 4096)
+
+
+@row("surprise-16-rel-tgt-id")
+def _():
+    """rel_tgt_id takes what SPC allows and nothing else, and page 83h shows it."""
+    path = DEFAULT + "/rel_tgt_id"
+    for bad in ("65536", "-1", "x", "", "1 2"):
+        rows.refuse(path, bad, "EINVAL", "ERANGE", "EBADSLT")
+    nullio("n1")
+    must(luns(), "add n1 0")
+    must(path, "291")
+    with sg_of(0) as dev:
+        check(b"\x00\x00\x01\x23" in dev.good("12 01 83 10 00 00", 4096).data, "not in page 83h")
+    lib.write(path, "0")
+
+
+@row("surprise-17-write-protect")
+def _():
+    """A write to a LUN that is read-only says why, and MODE SENSE says it beforehand."""
+    fileio("f1")
+    must(luns(), "add f1 0; read_only=1")
+    with sg_of(0) as dev:
+        check(dev.good("1a 00 3f 00 ff 00", 255).data[2] & 0x80, "WP is not set")
+        answer = dev.command(WRITE_10 % 1, out=b"x" * 512)
+        check(answer.sense == (7, 0x27, 0), answer)
+        dev.good(READ_10 % 1, 512)
+
+
+@row("surprise-19-resets")
+def _():
+    """Device reset and target reset do what they say, tell every nexus, and are counted; what was not done is not."""
+    nullio("n1")
+    nullio("n2")
+    must(luns(), "add n1 0")
+    must(luns(), "add n2 1")
+    must(LOCAL + "/mgmt", "add_target t1 session_name=s1")
+    must(luns("t1"), "add n1 0")
+    with sg_of(0) as dev, sg_of(1) as second, sg_of(0, target="t1", session="s1") as other:
+        for one in (dev, second, other):
+            one.good("00 00 00 00 00 00")
+        before = stats()
+        dev.reset(sg.RESET_DEVICE)
+        check([b - a for a, b in zip(before, stats())] == [0, 1, 0], before, stats())
+        check(other.command("00 00 00 00 00 00").sense == (6, 0x29, 0), "the other nexus was not told")
+        second.good("00 00 00 00 00 00")
+        dev.reset(sg.RESET_TARGET)
+        check([b - a for a, b in zip(before, stats())] == [0, 1, 1], before, stats())
+        sense = other.command("00 00 00 00 00 00").sense
+        check(sense and sense[:2] == (6, 0x29), "the other nexus was not told of the target's reset:", sense)
+        dev.good("00 00 00 00 00 00")
+
+
+def stats():
+    """Aborts, device resets, target resets."""
+    text = lib.read(LOCAL + "/stats").decode()
+    return [int(part.split(":")[1]) for part in text.split(",")]
+
+
+@row("any-cdb")
+def _():
+    """Any command descriptor block, of any length and direction, is answered by every kind of device."""
+    fileio("f1")
+    nullio("n1")
+    must(TREE + "/handlers/vcdrom/mgmt", "add_device c1")
+    must(TREE + "/devices/c1/filename", rows.backing("any.iso"))
+    for lun, name in enumerate(("f1", "n1", "c1")):
+        must(luns(), "add %s %d" % (name, lun))
+    rng = random.Random(20261122)
+    for lun in range(3):
+        with sg_of(lun) as dev:
+            for opcode in range(256):
+                for _ in range(6):
+                    length = rng.choice([6, 10, 12, 16, 32]) if rng.random() < 0.3 else natural(opcode)
+                    cdb = bytes([opcode]) + bytes(rng.choice([0, 0, 0, 1, 0xFF, rng.randrange(256)]) for _ in range(length - 1))
+                    size = rng.choice([0, 1, 4, 36, 512, 4096, 65536])
+                    out = rng.random() < 0.3
+                    try:
+                        answer = dev.command(cdb, length=size, out=rng.randbytes(size) if out and size else None)
+                    except OSError:
+                        # Linux itself refuses some lengths.
+                        continue
+                    check(answer.host == 0 and answer.status in (0, 2, 0x18, 8, 0x28), cdb.hex(), answer)
+                    check(0 <= answer.resid <= size, cdb.hex(), answer)
+                    check(answer.status != 2 or answer.sense, cdb.hex(), "CHECK CONDITION without sense")
+
+
+def natural(opcode):
+    """Bytes of a CDB by its opcode's group (SPC-4 4.2.5.1)."""
+    return {0: 6, 1: 10, 2: 10, 3: 16, 4: 16, 5: 12, 6: 10, 7: 16}[opcode >> 5]
+
+
+@row("surprise-3-ext4")
+def _():
+    """ext4 lives on a LUN through pressure on memory: nothing that allocates on the way waits for the LUN itself."""
+    must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=/dev/vdb")
+    must(luns(), "add b1 0")
+    disk = node(0)
+    size = min(rows.size_of(disk) >> 20, 512) * 6 // 10
+    rows.shell("""
+        mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt || exit 1
+        echo 1000 >/proc/sys/vm/dirty_writeback_centisecs
+        yes "under pressure" | head -c %dM >/tmp/mnt/big && sync && echo 3 >/proc/sys/vm/drop_caches || exit 1
+        yes "under pressure" | head -c %dM | cmp - /tmp/mnt/big || exit 1
+        umount /tmp/mnt""" % (disk, disk, size, size), 600)
+
+
+@row("close-time-flush")
+def _():
+    """What was acknowledged reaches the backing store when the LUN is removed, the file system's last words too."""
+    fileio("f1", 32)
+    must(luns(), "add f1 0")
+    disk = node(0)
+    rows.shell("""
+        mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt && echo last words >/tmp/mnt/file && umount /tmp/mnt
+        """ % (disk, disk))
+    must(luns(), "del 0")
+    with open("/tmp/f1", "rb") as f:
+        check(b"last words\n" in f.read(), "the file's content is not in the backing file")
+
+
+@row("mounted-then-removed")
+def _():
+    """A LUN may be removed while it is mounted: the file system gets errors, and everything goes away."""
+    fileio("f1", 32)
+    must(luns(), "add f1 0")
+    disk = node(0)
+    rows.shell("mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 -o errors=continue %s /tmp/mnt && "
+               "echo x >/tmp/mnt/x && sync" % (disk, disk))
+    for turn, (path, command) in enumerate(((luns(), "del 0"), (TREE + "/handlers/vdisk_fileio/mgmt", "del_device f1"))):
+        start = time.monotonic()
+        must(path, command)
+        check(time.monotonic() - start < 20, command, "took", time.monotonic() - start)
+        check(lib.delete("scst_local") != 0 or turn, "the module went under a mounted file system")
+        if not turn:
+            check(not os.path.exists(sdev(0)), "the SCSI device stays")
+    rows.shell("umount /tmp/mnt")

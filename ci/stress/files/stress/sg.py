@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""SCSI commands through the SG_IO ioctl (Linux include/scsi/sg.h, version 3)."""
+
+import ctypes
+import fcntl
+import mmap
+import os
+
+SG_IO = 0x2285
+SG_SCSI_RESET = 0x2284
+NONE, TO_DEVICE, FROM_DEVICE = -1, -2, -3
+RESET_DEVICE, RESET_TARGET = 1, 4
+
+
+class Header(ctypes.Structure):
+    _fields_ = [("interface_id", ctypes.c_int), ("dxfer_direction", ctypes.c_int), ("cmd_len", ctypes.c_ubyte),
+                ("mx_sb_len", ctypes.c_ubyte), ("iovec_count", ctypes.c_ushort), ("dxfer_len", ctypes.c_uint),
+                ("dxferp", ctypes.c_void_p), ("cmdp", ctypes.c_void_p), ("sbp", ctypes.c_void_p),
+                ("timeout", ctypes.c_uint), ("flags", ctypes.c_uint), ("pack_id", ctypes.c_int),
+                ("usr_ptr", ctypes.c_void_p), ("status", ctypes.c_ubyte), ("masked_status", ctypes.c_ubyte),
+                ("msg_status", ctypes.c_ubyte), ("sb_len_wr", ctypes.c_ubyte), ("host_status", ctypes.c_ushort),
+                ("driver_status", ctypes.c_ushort), ("resid", ctypes.c_int), ("duration", ctypes.c_uint),
+                ("info", ctypes.c_uint)]
+
+
+class Answer:
+    """How a command ended."""
+
+    def __init__(self, header, data, sense):
+        self.status, self.host, self.resid = header.status, header.host_status, header.resid
+        self.data, self.raw = data, sense
+
+    @property
+    def sense(self):
+        """Key, code and qualifier, in either format; None without sense data."""
+        raw = self.raw
+        if len(raw) >= 4 and raw[0] & 0x7E == 0x72:
+            return raw[1] & 0xF, raw[2], raw[3]
+        return (raw[2] & 0xF, raw[12], raw[13]) if len(raw) >= 14 else None
+
+    def __repr__(self):
+        sense = "%x/%02x/%02x" % self.sense if self.sense else "none"
+        return "status %02x host %02x resid %d sense %s" % (self.status, self.host, self.resid, sense)
+
+
+class Device:
+    """An open device node."""
+
+    def __init__(self, path):
+        self.path = path
+        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def command(self, cdb, length=0, out=None, odd=0, timeout_ms=30000, direction=None):
+        """Sends a CDB (bytes, or text in hexadecimal); `odd` moves the buffer off its page boundary."""
+        cdb = bytes.fromhex(cdb) if isinstance(cdb, str) else bytes(cdb)
+        size = len(out) if out is not None else length
+        area = mmap.mmap(-1, size + odd + 4096)
+        if out is not None:
+            area[odd:odd + size] = out
+        base = (ctypes.c_ubyte * len(area)).from_buffer(area)
+        command, sense = (ctypes.c_ubyte * len(cdb))(*cdb), (ctypes.c_ubyte * 252)()
+        if direction is None:
+            direction = TO_DEVICE if out is not None else FROM_DEVICE if size else NONE
+        header = Header(interface_id=ord("S"), dxfer_direction=direction, cmd_len=len(cdb), mx_sb_len=252, dxfer_len=size,
+                        dxferp=ctypes.addressof(base) + odd if size else None, cmdp=ctypes.addressof(command),
+                        sbp=ctypes.addressof(sense), timeout=timeout_ms)
+        fcntl.ioctl(self.fd, SG_IO, header)
+        data = bytes(area[odd:odd + size])
+        return Answer(header, data, bytes(sense)[:header.sb_len_wr])
+
+    def good(self, cdb, length=0, **more):
+        """A command that must succeed; a pending unit attention is taken first."""
+        for _ in range(4):
+            answer = self.command(cdb, length, **more)
+            if answer.sense is None or answer.sense[0] != 6:
+                break
+        if answer.status or answer.host:
+            raise AssertionError("%s: %r" % (cdb, answer))
+        return answer
+
+    def reset(self, what):
+        fcntl.ioctl(self.fd, SG_SCSI_RESET, ctypes.c_int(what))

@@ -343,8 +343,13 @@ impl Dir {
         unsafe { c::sysfs_remove_link(self.kobj(), name.as_char_ptr()) };
     }
 
-    /// Adds a read-only file `name` whose content is its name. To be dropped before the directory is.
+    /// Adds a read-only file `name` whose content is its name; `EEXIST` where the name is taken. To be dropped before the
+    /// directory is.
     pub fn add_name_file(&self, name: &CStr) -> Result<NameFile> {
+        // C answers a name that is taken with a warning and a stack trace.
+        if self.contains(name) {
+            return Err(EEXIST);
+        }
         let name = CString::try_from_fmt(fmt!("{}", name.to_str()?))?;
         let mut attr = KBox::new(pin_init::zeroed::<c::attribute>(), GFP_KERNEL)?;
         attr.name = name.as_char_ptr();

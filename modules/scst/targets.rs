@@ -10,6 +10,7 @@ use kernel::sync::Arc;
 use crate::alive::{Count, Kept};
 use crate::core::{Admin, Core, DriverEntry};
 use crate::group::{addr_method, Group, Place};
+use crate::kapi::global;
 use crate::name::Name;
 use crate::settle::{publish_nexus, Announce, BATCH};
 use crate::target::{NewSession, Port, Session, SessionOps, Target, TargetDriver};
@@ -292,6 +293,13 @@ impl Core {
         drop(ops);
         self.forget_session(session);
         Ok(())
+    }
+
+    /// Has a session closed without waiting for it: for the writer of a file in the session's own directory.
+    pub fn close_session_later(&self, session: &Arc<Session>) -> Result {
+        let session = session.clone();
+        self.works()
+            .start(move || global::core()?.close_session(&session))
     }
 
     /// Drains what the session sees, removes its directory, and takes it off its target.

@@ -172,8 +172,10 @@ impl SessionOps for LocalSession {
 
 const HOST_NO: u16 = 0;
 const TRANSPORT_ID: u16 = 1;
+const FORCE_CLOSE: u16 = 2;
 
-static ATTRS: [Attr; 2] = [
+static ATTRS: [Attr; 3] = [
+    Attr::new(c"force_close", 0o200, FORCE_CLOSE),
     Attr::new(c"host_no", 0o444, HOST_NO),
     Attr::new(c"transport_id", 0o644, TRANSPORT_ID),
 ];
@@ -192,9 +194,17 @@ impl Attributes for LocalSession {
     }
 
     fn store(&self, id: u16, data: &[u8]) -> Result {
-        if id != TRANSPORT_ID {
-            return Err(EIO);
+        match id {
+            TRANSPORT_ID => self.set_transport_id(data),
+            FORCE_CLOSE => global::core()?.close_session_later(&self.session),
+            _ => Err(EIO),
         }
+    }
+}
+
+impl LocalSession {
+    /// Takes another identity over; from nothing, the default one.
+    fn set_transport_id(&self, data: &[u8]) -> Result {
         let new = if data.is_empty() {
             transport_id::default_for(self.number)?
         } else if data.len() <= transport_id::MAX {

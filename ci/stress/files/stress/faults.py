@@ -113,11 +113,12 @@ def steps(args):
         yield nth
 
 
-def try_case(case, args, count):
+def try_case(case, args, count, progress):
     for nth in steps(args):
         for path, data in case.before:
             must(path, data)
         was = listing()
+        progress.note(sum(count.values()), "%s <- %r, allocation %d" % (case.path, case.data, nth))
         code, fired = write_failing(case.path, case.data, nth)
         where = "%s <- %r with allocation %d failing" % (case.path, case.data, nth)
         if fired and code not in (0, errno.ENOMEM):
@@ -158,8 +159,7 @@ def work(args, progress):
         for case in make():
             if not os.path.exists(case.path) and not case.before:
                 continue
-            progress.note(done, "%s <- %r" % (case.path, case.data))
-            deepest = try_case(case, args, count)
+            deepest = try_case(case, args, count, progress)
             done += 1
             say("%4d allocations: %s <- %r" % (deepest, case.path[len(TREE):], case.data))
     total = sum(count.values())

@@ -159,7 +159,7 @@ def _():
 def _():
     """rel_tgt_id takes what SPC allows and nothing else, and page 83h shows it."""
     path = DEFAULT + "/rel_tgt_id"
-    for bad in ("65536", "-1", "x", "", "1 2"):
+    for bad in ("65536", "-1", "x", "\n", "1 2"):
         rows.refuse(path, bad, "EINVAL", "ERANGE", "EBADSLT")
     nullio("n1")
     must(luns(), "add n1 0")
@@ -250,12 +250,12 @@ def _():
     must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=/dev/vdb")
     must(luns(), "add b1 0")
     disk = node(0)
-    size = min(rows.size_of(disk) >> 20, 512) * 6 // 10
+    size = min(rows.size_of(disk) >> 20, 512) * 6 // 10 << 20
     rows.shell("""
-        mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt || exit 1
+        /usr/sbin/mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt || exit 1
         echo 1000 >/proc/sys/vm/dirty_writeback_centisecs
-        yes "under pressure" | head -c %dM >/tmp/mnt/big && sync && echo 3 >/proc/sys/vm/drop_caches || exit 1
-        yes "under pressure" | head -c %dM | cmp - /tmp/mnt/big || exit 1
+        yes "under pressure" | head -c %d >/tmp/mnt/big && sync && echo 3 >/proc/sys/vm/drop_caches || exit 1
+        yes "under pressure" | head -c %d | cmp - /tmp/mnt/big || exit 1
         umount /tmp/mnt""" % (disk, disk, size, size), 600)
 
 
@@ -266,7 +266,7 @@ def _():
     must(luns(), "add f1 0")
     disk = node(0)
     rows.shell("""
-        mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt && echo last words >/tmp/mnt/file && umount /tmp/mnt
+        /usr/sbin/mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt && echo last words >/tmp/mnt/file && umount /tmp/mnt
         """ % (disk, disk))
     must(luns(), "del 0")
     with open("/tmp/f1", "rb") as f:
@@ -279,7 +279,7 @@ def _():
     fileio("f1", 32)
     must(luns(), "add f1 0")
     disk = node(0)
-    rows.shell("mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 -o errors=continue %s /tmp/mnt && "
+    rows.shell("/usr/sbin/mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 -o errors=continue %s /tmp/mnt && "
                "echo x >/tmp/mnt/x && sync" % (disk, disk))
     for turn, (path, command) in enumerate(((luns(), "del 0"), (TREE + "/handlers/vdisk_fileio/mgmt", "del_device f1"))):
         start = time.monotonic()

@@ -53,8 +53,12 @@ def write(path, data):
 
 
 def must(path, data):
-    """A write that the program cannot do without."""
+    """A write that the program cannot do without. One that takes long goes on by itself, and is waited for."""
     code = write(path, data)
+    while code == errno.EAGAIN:
+        time.sleep(0.5)
+        result = read(TREE + "/last_sysfs_mgmt_res")
+        code = errno.EAGAIN if result is None else -int(result)
     if code:
         fail("writing %r to %s: %s" % (data, path, name_of(code)))
 

@@ -91,7 +91,7 @@ def size_of(path):
 
 def flushes(disk):
     """Flushes that a disk has done."""
-    return int(lib.read("/sys/block/%s/stat" % disk).split()[15])
+    return int(lib.read("/sys/block/%s/stat" % os.path.basename(os.path.realpath(disk))).split()[15])
 
 
 def shell(script, seconds=120):
@@ -142,9 +142,12 @@ class Background:
 
 def clean():
     """Everything away but the default target, so that no row sees another's remains."""
+    lib.load()
     for target in os.listdir(LOCAL):
         if os.path.isdir(LOCAL + "/" + target) and target != "scst_local_tgt":
             must(LOCAL + "/mgmt", "del_target " + target)
+    if not os.path.isdir(DEFAULT):
+        must(LOCAL + "/mgmt", "add_target scst_local_tgt")
     if not os.path.isdir(DEFAULT + "/sessions/scst_local_host"):
         must(LOCAL + "/mgmt", "add_session scst_local_tgt scst_local_host")
     must(luns(), "clear")

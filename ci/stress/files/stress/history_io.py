@@ -250,13 +250,15 @@ def _():
     must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=/dev/vdb")
     must(luns(), "add b1 0")
     disk = node(0)
-    size = min(rows.size_of(disk) >> 20, 512) * 6 // 10 << 20
+    free = int([line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemAvailable")][0]) >> 10
     rows.shell("""
         /usr/sbin/mke2fs -q -t ext4 -F %s && mkdir -p /tmp/mnt && mount -t ext4 %s /tmp/mnt || exit 1
-        echo 1000 >/proc/sys/vm/dirty_writeback_centisecs
-        yes "under pressure" | head -c %d >/tmp/mnt/big && sync && echo 3 >/proc/sys/vm/drop_caches || exit 1
-        yes "under pressure" | head -c %d | cmp - /tmp/mnt/big || exit 1
-        umount /tmp/mnt""" % (disk, disk, size, size), 600)
+        dd if=/dev/zero of=/tmp/fill bs=1M count=%d 2>/dev/null
+        dd if=/dev/urandom of=/tmp/some bs=1M count=8 2>/dev/null
+        for n in 1 2 3 4 5 6 7 8; do cat /tmp/some; done >/tmp/mnt/big && sync && echo 3 >/proc/sys/vm/drop_caches || exit 1
+        for n in 1 2 3 4 5 6 7 8; do cat /tmp/some; done | cmp - /tmp/mnt/big || exit 1
+        rm /tmp/fill /tmp/some
+        umount /tmp/mnt""" % (disk, disk, max(free - 120, 1)), 600)
 
 
 @row("close-time-flush")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rows of history.py in which things go while others use them."""
 
+import itertools
 import os
 import threading
 import time
@@ -96,7 +97,7 @@ def _():
     nullio("n1")
     must(LOCAL + "/mgmt", "add_target t1")
     must(luns("t1"), "add n1 0")
-    sizes = iter(range(16, 100000))
+    sizes = itertools.cycle(range(16, 1000))
     with rows.Background(lambda: must(TREE + "/devices/n1/size_mb", str(next(sizes)))), \
             rows.Background(lambda: must(TREE + "/devices/n1/prod_id", "P%d" % next(sizes))):
         for _ in range(25):

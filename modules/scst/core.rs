@@ -22,6 +22,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::alive::{Count, Kept};
 use crate::attention::Precedence;
+use crate::copy_manager;
 use crate::device::{Create, Device, DeviceDirs, Handler};
 use crate::device_groups::DeviceGroup;
 use crate::group::{Group, Place};
@@ -223,7 +224,9 @@ impl Core {
                 .devices
                 .retain(|d| d.name.as_str() != name.as_str());
         }
-        result
+        result?;
+        copy_manager::assign(self, name.as_str());
+        Ok(())
     }
 
     fn reserve_device(&self, name: Name, family: &'static str) -> Result {
@@ -427,6 +430,11 @@ impl Core {
                 ops.limit_changed(*lun);
             }
         }
+    }
+
+    /// Whether the device refuses writes. `EINVAL` for an unknown device.
+    pub(crate) fn is_read_only(&self, device: &str) -> Result<bool> {
+        Ok(self.admin().device(device)?.is_read_only())
     }
 
     pub(crate) fn users_of(&self, device: &str) -> Result<KVec<(Arc<Session>, u16)>> {

@@ -14,6 +14,7 @@ use kernel::prelude::*;
 pub(crate) mod alive;
 pub mod attention;
 pub mod command;
+mod copy_manager;
 pub mod core;
 pub mod device;
 pub(crate) mod device_groups;
@@ -48,13 +49,17 @@ impl kernel::Module for Scst {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         kapi::params::settle();
         kapi::global::install()?;
-        Ok(Self)
+        // From here on dropping this value undoes everything.
+        let this = Self;
+        copy_manager::start(&*kapi::global::core()?)?;
+        Ok(this)
     }
 }
 
 impl Drop for Scst {
     fn drop(&mut self) {
         if let Some(core) = kapi::global::remove() {
+            copy_manager::stop(&core);
             core.shut_down();
         }
         kapi::sysfs::drain();

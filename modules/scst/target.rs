@@ -27,6 +27,16 @@ pub trait TargetDriver: Attributes {
     /// The driver's own files in `targets/<driver>/`.
     fn attrs(&self) -> &'static [Attr];
 
+    /// Whether targets and sessions are made by those who configure the driver, by a file `mgmt`.
+    fn is_managed(&self) -> bool {
+        true
+    }
+
+    /// Whether devices that refuse writes can be mapped by hand.
+    fn takes_read_only(&self) -> bool {
+        true
+    }
+
     /// SCSI transport version descriptor of a new target (SPC-4 6.6.2); `None` where the driver's targets claim none, and
     /// have no files for the versions.
     fn scsi_transport_version(&self) -> Option<u16>;

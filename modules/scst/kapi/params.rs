@@ -28,6 +28,8 @@ macro_rules! param {
 param! {
     /// Threads of the global pool.
     scst_threads: i32;
+    /// A new virtual device gets a LUN in the copy manager's target.
+    auto_cm_assignment: bool;
     /// Replacing a LUN does not wait for the commands of the device that goes.
     async_lun_replace: bool;
     /// A group that is deleted takes its sessions along.

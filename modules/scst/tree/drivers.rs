@@ -30,9 +30,10 @@ pub(crate) fn driver_dir(parent: &Dir, driver: Kept<dyn TargetDriver>) -> Result
     .map_err(Error::from)?;
     let own = Arc::new(DriverSide(driver), GFP_KERNEL).map_err(Error::from)?;
     let (name, attrs) = (own.0.name(), own.0.attrs());
+    let mgmt: &[Attr] = if own.0.is_managed() { &DRIVER } else { &[] };
     let list = sections([
         Section {
-            attrs: &DRIVER,
+            attrs: mgmt,
             data: files,
         },
         Section { attrs, data: own },

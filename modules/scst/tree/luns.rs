@@ -61,6 +61,9 @@ impl LunsMgmt {
         let device = words.required().map_err(refused)?;
         let lun = lun_number(words.required().map_err(refused)?)?;
         let read_only = read_only_of(params_of(text, &words))?;
+        if !self.0.driver.takes_read_only() && core.is_read_only(device)? {
+            return Err(EINVAL);
+        }
         if mgmt::is(command, "add") {
             core.add_lun(&self.0, device, lun, read_only)
         } else if mgmt::is(command, "replace") {

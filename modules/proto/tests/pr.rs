@@ -337,6 +337,7 @@ fn moving_a_reservation() {
         24,
     );
     wrong(to_four(0)[..40].to_vec(), 20);
+    wrong([to_four(0), vec![0; 4]].concat(), 20);
 
     let effect = send(&mut unit, &to_four(1)).expect("moved");
     assert_eq!((effect.removed, effect.remaining), (None, None));

@@ -112,6 +112,7 @@ impl<'a> Play<'a> {
             for disk in &self.disks {
                 files::remove(&disk.path)?;
             }
+            files::remove(&self.dir.join(disks::QCOW2_COPY))?;
         }
         end
     }

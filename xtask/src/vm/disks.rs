@@ -10,6 +10,8 @@ use miette::{miette, Context as _, IntoDiagnostic as _};
 
 use super::machine::{Access, Disk, Format, Medium};
 
+/// The working copy of the image in QEMU's format.
+pub(crate) const QCOW2_COPY: &str = "disk.qcow2";
 /// The serial number of the disk with the image.
 const IMAGE_SERIAL: &str = "appliance";
 
@@ -38,7 +40,7 @@ pub(crate) fn other(from: &Path, kind: Other, dir: &Path) -> miette::Result<Disk
         Other::Stick => Ok(own(from.to_owned())),
         // A guest writes to its disk, and the image stays what the build made.
         Other::Qcow2(bus) => {
-            let path = dir.join("disk.qcow2");
+            let path = dir.join(QCOW2_COPY);
             crate::files::copy(from, &path)?;
             Ok(Disk { format: Format::Qcow2, ..disk(path, bus, IMAGE_SERIAL) })
         }

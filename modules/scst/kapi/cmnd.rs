@@ -42,6 +42,8 @@ const IDLE: i32 = 0;
 const RUNNING: i32 = 1;
 /// Still ours, but error handling waits for us to let go of it, and gives it back itself.
 const ABORTING: i32 = 2;
+/// Not ours any more, and nobody will give it back but error handling: its initiator gets no answer.
+const SWALLOWED: i32 = 3;
 
 /// Where a command's data goes, seen from the initiator.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,7 +233,11 @@ impl Cmnd {
     /// Any context.
     pub(crate) fn vanish(self) {
         let _guard = rcu::read_lock();
-        let _ = self.private_state().xchg(IDLE, Full);
+        let state = self.private_state();
+        if state.cmpxchg(RUNNING, SWALLOWED, Full).is_err() {
+            // Error handling waits for us already.
+            state.store(IDLE, Release);
+        }
         mem::forget(self);
     }
 
@@ -339,6 +345,10 @@ impl Late {
     /// Marks the command aborted, and waits up to `timeout_ms` for whoever works on it to let go; `None` waits for
     /// ever. Sleeps.
     pub(super) fn abort(&self, timeout_ms: Option<u32>) -> Aborted {
+        if self.state().cmpxchg(SWALLOWED, IDLE, Full).is_ok() {
+            rcu::synchronize_rcu();
+            return Aborted::Now;
+        }
         // An earlier attempt may have marked it.
         let found = match self.state().cmpxchg(RUNNING, ABORTING, Full) {
             Ok(_) | Err(ABORTING) => Aborted::Now,
@@ -371,5 +381,5 @@ pub(super) enum Aborted {
 
 /// Whether somebody here still works on a command that the midlayer has started.
 pub(super) fn is_ours(cmnd: NonNull<bindings::scsi_cmnd>) -> bool {
-    Late(cmnd).state().load(Acquire) != IDLE
+    matches!(Late(cmnd).state().load(Acquire), RUNNING | ABORTING)
 }

@@ -360,11 +360,6 @@ impl Core {
         None
     }
 
-    /// Whether any LUN shows the device.
-    pub(crate) fn is_exported(&self, device: &Arc<Device>) -> bool {
-        self.any_lun_of(device).is_some()
-    }
-
     /// The device's capacity is another now: every initiator is told, and has the new one read.
     pub fn capacity_changed(&self, device: &str) {
         self.device_changed(device, Sense::CAPACITY_CHANGED);

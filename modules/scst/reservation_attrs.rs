@@ -63,6 +63,20 @@ impl ReservationFiles {
     }
 }
 
+impl Core {
+    /// Whether any LUN shows the device to an initiator; the copy manager's target has none.
+    fn is_exported(&self, device: &Arc<Device>) -> bool {
+        let admin = self.admin();
+        let mut groups = admin
+            .drivers
+            .iter()
+            .filter(|d| d.driver.is_managed())
+            .flat_map(|d| d.targets.iter())
+            .flat_map(|t| t.groups.iter());
+        groups.any(|g| g.luns.iter().any(|(_, l)| Arc::ptr_eq(&l.device, device)))
+    }
+}
+
 /// Counts what is printed.
 struct Count(usize);
 

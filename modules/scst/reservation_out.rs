@@ -191,11 +191,12 @@ impl From<Refusal> for Outcome {
 }
 
 impl Core {
-    /// The relative identifiers of all target ports, each once.
+    /// The relative identifiers of the target ports that initiators log in at, each once.
     fn relative_ports(&self) -> Result<KVec<u16>> {
         let admin = self.admin();
         let mut ports = KVec::new();
-        for target in admin.drivers.iter().flat_map(|d| d.targets.iter()) {
+        let drivers = admin.drivers.iter().filter(|d| d.driver.is_managed());
+        for target in drivers.flat_map(|d| d.targets.iter()) {
             let port = target.port.relative_id();
             if !ports.contains(&port) {
                 ports.push(port, GFP_KERNEL)?;

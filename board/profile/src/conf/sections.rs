@@ -5,6 +5,7 @@ use crate::snapshot::{
     DeviceGroupState, DriverState, Files, GroupState, HandlerState, LunState, Snapshot, TargetGroupState,
     TargetState,
 };
+use crate::target::Driver;
 use std::collections::BTreeMap;
 
 /// A line, or the head of a section with its paragraphs, between which empty lines stand.
@@ -56,7 +57,12 @@ fn handler(name: &str, state: &HandlerState) -> Option<Section> {
 
 fn driver(name: &str, state: &DriverState) -> Option<Section> {
     let own = kept(&always(&state.files, &["enabled"]), &[]);
-    let targets = state.targets.iter().map(|(name, state)| vec![target(name, state)]);
+    // Only this driver makes sessions when it is told to; those of others come and go by themselves.
+    let sessions = name == Driver::ScstLocal.as_str();
+    let target = |(name, state): (&String, &TargetState)| {
+        vec![target(name, state, if sessions { &state.sessions } else { &[] })]
+    };
+    let targets = state.targets.iter().map(target);
     let paragraphs: Vec<_> = [own].into_iter().chain(targets).collect();
     (paragraphs.iter().any(|paragraph| !paragraph.is_empty()))
         .then(|| Section::new(["TARGET_DRIVER", name], paragraphs))
@@ -72,12 +78,12 @@ fn always(files: &Files, names: &[&str]) -> Files {
 }
 
 /// A target's sessions stand among its attributes, under the name of the parameter that makes them.
-fn target(name: &str, state: &TargetState) -> Section {
+fn target(name: &str, state: &TargetState, sessions: &[String]) -> Section {
     const SESSION: &str = "session_name";
     let own = kept(&always(&state.files, &["enabled"]), &[]);
     let (mut own, after): (Vec<_>, Vec<_>) =
         own.into_iter().partition(|line| line.words[0].as_str() < SESSION);
-    own.extend(state.sessions.iter().map(|session| Section::line([SESSION, session])));
+    own.extend(sessions.iter().map(|session| Section::line([SESSION, session])));
     own.extend(after);
     let groups = state.groups.iter().map(|(name, state)| vec![group(name, state)]);
     let paragraphs = [own, luns(&state.luns)].into_iter().chain(groups).collect();

@@ -14,6 +14,9 @@ pub(super) fn core(fake: &Fake) {
     }
     fake.mgmt("device_groups", "Usage: echo \"create group_name\" >mgmt\n");
     target(fake, "copy_manager", "copy_manager_tgt");
+    let session = "targets/copy_manager/copy_manager_tgt/sessions/copy_manager_sess";
+    fake.attributes(session, SESSION);
+    fake.link(&format!("{session}/luns"), "targets/copy_manager/copy_manager_tgt/luns");
 }
 
 /// The part of the virtual devices' module.

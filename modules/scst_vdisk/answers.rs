@@ -14,7 +14,7 @@ use scst::proto::sense::Sense;
 use crate::disk::{Disk, PHYSICAL_BLOCK};
 use crate::sbc::WRITE_SAME_MAX;
 use crate::store::{finish, Answer, Store};
-use crate::unit::{sense_data, Face, ModeFace};
+use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// MAXIMUM TRANSFER LENGTH, in bytes.
 const MAX_TRANSFER: u32 = 8 << 20;
@@ -40,8 +40,7 @@ impl<S: Store> Disk<S> {
             Cdb::ReadCapacity10 => self.read_capacity_10(cmd),
             Cdb::ReadCapacity16 { alloc_len } => self.read_capacity_16(cmd, alloc_len),
             Cdb::ModeSense(request) => self.unit.mode_sense(cmd, &request, &self.mode_face()),
-            // There are no log pages.
-            Cdb::LogSense { .. } | Cdb::LogSelect { .. } => Sense::invalid_field_in_cdb(2).into(),
+            Cdb::LogSense { .. } | Cdb::LogSelect { .. } => log(cmd, command),
             _ => cmd.decoded().op.not_supported().into(),
         }
     }
@@ -117,10 +116,16 @@ impl<S: Store> Disk<S> {
     pub(crate) fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
         match self.unit.mode_select(&cmd, request, &self.mode_face()) {
             Err(sense) => cmd.finish(sense.into()),
-            Ok((before, after)) if before.wce && !after.wce => {
-                self.flush(cmd, self.whole(), Answer::Afterwards)
+            Ok((before, after)) => {
+                let Some(cmd) = self.unit.save(cmd, request, &after) else {
+                    return;
+                };
+                if before.wce && !after.wce {
+                    self.flush(cmd, self.whole(), Answer::Afterwards);
+                } else {
+                    finish(cmd, Ok(()));
+                }
             }
-            Ok(_) => finish(cmd, Ok(())),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::attrs;
 use crate::handler::Kind;
 use crate::mmc;
 use crate::params::Params;
-use crate::serials::Serials;
+use crate::shared::Shared;
 use crate::store::{Ready, Slot};
 use crate::unit::Unit;
 
@@ -92,10 +92,10 @@ impl Cdrom {
         request: &Create<'_>,
         params: &Params,
         queue: WorkQueue,
-        serials: &Arc<Serials>,
+        shared: &Arc<Shared>,
     ) -> Result<impl PinInit<Self, Error>> {
         let mode = ModeState::new(false, params.tst);
-        let unit = Unit::new(Kind::CdRom, request, None, mode, serials)?;
+        let unit = Unit::new(Kind::CdRom, request, None, mode, shared)?;
         let disc = Slot::new()?;
         Ok(try_pin_init!(Self {
             queue,

@@ -23,7 +23,7 @@ use crate::attrs;
 use crate::handler::Kind;
 use crate::params::Params;
 use crate::sbc;
-use crate::serials::Serials;
+use crate::shared::Shared;
 use crate::store::{Facts, Store};
 use crate::unit::Unit;
 
@@ -84,12 +84,12 @@ impl<S: Store> Disk<S> {
         request: &Create<'_>,
         (mut params, facts): (Params, Option<Facts>),
         store: S,
-        serials: &Arc<Serials>,
+        shared: &Arc<Shared>,
     ) -> Result<impl PinInit<Self, Error>> {
         let nv_cache = params.nv_cache || facts.as_ref().is_some_and(|facts| !facts.volatile);
         let default_mode = ModeState::new(!params.write_through && !nv_cache, params.tst);
         let id = params.t10_dev_id.as_ref();
-        let unit = Unit::new(kind, request, id, default_mode, serials)?;
+        let unit = Unit::new(kind, request, id, default_mode, shared)?;
         let filename = params.take_filename();
         let can_unmap = facts.as_ref().is_some_and(|facts| facts.max_unmap > 0);
         let discards = kind == Kind::Block && can_unmap;

@@ -16,7 +16,7 @@ use crate::disk::{self, Disk};
 use crate::fileio::FileIo;
 use crate::nullio::NullIo;
 use crate::params::Params;
-use crate::serials::Serials;
+use crate::shared::Shared;
 use crate::store::{Facts, Store};
 
 /// Longest device name, in bytes.
@@ -85,16 +85,16 @@ impl Kind {
 /// One handler.
 pub(crate) struct Vdisk {
     kind: Kind,
-    serials: Arc<Serials>,
+    shared: Arc<Shared>,
     threads: u32,
 }
 
 impl Vdisk {
     /// The handler of `kind`, whose devices run up to `threads` commands at once where they have to wait.
-    pub(crate) fn new(kind: Kind, serials: Arc<Serials>, threads: u32) -> Self {
+    pub(crate) fn new(kind: Kind, shared: Arc<Shared>, threads: u32) -> Self {
         Self {
             kind,
-            serials,
+            shared,
             threads,
         }
     }
@@ -128,7 +128,7 @@ impl Vdisk {
 
     fn cdrom(&self, request: &Create<'_>, params: &Params) -> Result<Arc<dyn DeviceOps>> {
         let queue = WorkQueue::new(&queue_name(request.name)?, self.threads)?;
-        let drive = Cdrom::new(request, params, queue, &self.serials)?;
+        let drive = Cdrom::new(request, params, queue, &self.shared)?;
         let drive = Arc::pin_init(drive, GFP_KERNEL)?;
         Ok(drive)
     }
@@ -141,7 +141,7 @@ impl Vdisk {
         store: S,
     ) -> Result<Arc<dyn DeviceOps>> {
         let disk = Arc::pin_init(
-            Disk::new(self.kind, request, (params, facts), store, &self.serials)?,
+            Disk::new(self.kind, request, (params, facts), store, &self.shared)?,
             GFP_KERNEL,
         )?;
         Ok(disk)

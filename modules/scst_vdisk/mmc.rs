@@ -19,7 +19,7 @@ use crate::cdrom::{Cdrom, Disc, Tray, BLOCK_SHIFT};
 use crate::fileio;
 use crate::job::Job;
 use crate::store::{check, finish, Check, Io};
-use crate::unit::{sense_data, Face, ModeFace};
+use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// Room for the longest answer of a drive: its configuration.
 const ANSWER_MAX: usize = 128;
@@ -64,6 +64,9 @@ impl Cdrom {
     /// Carries a command out and finishes it, here or later.
     pub(crate) fn execute(&self, cmd: Command<Admitted>) {
         let (command, flags) = (cmd.decoded().command, cmd.decoded().op.flags);
+        if let Cdb::ModeSelect(request) = command {
+            return self.mode_select(cmd, &request);
+        }
         if !flags.has(Flags::MEDIUM) {
             let outcome = self.answer(&cmd, command);
             return cmd.finish(outcome);
@@ -139,7 +142,6 @@ impl Cdrom {
                 alloc_len,
             } => self.inquiry(cmd, evpd.then_some(page), alloc_len),
             Cdb::ModeSense(request) => self.unit.mode_sense(cmd, &request, &self.mode_face()),
-            Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
             Cdb::PreventAllow { prevent } => {
                 let drive = cmd.nexus().drive();
                 match prevent & 1 {
@@ -166,8 +168,7 @@ impl Cdrom {
                 classes,
                 alloc_len,
             } => self.event_status(cmd, polled, classes, alloc_len),
-            // There are no log pages.
-            Cdb::LogSense { .. } | Cdb::LogSelect { .. } => Sense::invalid_field_in_cdb(2).into(),
+            Cdb::LogSense { .. } | Cdb::LogSelect { .. } => log(cmd, command),
             _ => cmd.decoded().op.not_supported().into(),
         }
     }
@@ -193,10 +194,14 @@ impl Cdrom {
         }
     }
 
-    fn mode_select(&self, cmd: &Command<Admitted>, request: &ModeSelect) -> Outcome {
-        match self.unit.mode_select(cmd, request, &self.mode_face()) {
-            Ok(_) => Outcome::Good(u64::from(request.list_len)),
-            Err(sense) => sense.into(),
+    fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
+        match self.unit.mode_select(&cmd, request, &self.mode_face()) {
+            Ok((_, after)) => {
+                if let Some(cmd) = self.unit.save(cmd, request, &after) {
+                    finish(cmd, Ok(()));
+                }
+            }
+            Err(sense) => cmd.finish(sense.into()),
         }
     }
 

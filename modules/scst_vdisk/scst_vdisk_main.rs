@@ -6,7 +6,7 @@
 //! | file | |
 //! |---|---|
 //! | `handler`, `params` | `add_device`: its parameters, and what is made of them |
-//! | `unit`, `mode`, `identity`, `serials` | what every device is and says of itself |
+//! | `unit`, `mode`, `saved`, `identity`, `serials`, `shared` | what every device is and says of itself |
 //! | `attrs` | which files it has |
 //! | `disk`, `disk_attrs` | a disk and its files |
 //! | `sbc`, `answers` | a disk's commands: those that reach the store, and those that the state alone answers |
@@ -15,7 +15,7 @@
 //! | `fileio`, `blockio`, `nullio` | the stores |
 //! | `operation`, `verify`, `job` | what takes several steps, reading back, and commands on a workqueue |
 //!
-//! Locks: `Unit::identity`, and inside it `Serials::taken`. Commands that move data take neither. And outside of every
+//! Locks: `Unit::identity`, and inside it `Serials::taken`; on a worker `Saved::turn`. Commands that move data take none. And outside of every
 //! other lock `Disk::filename` and `Cdrom::filename`, which no command takes.
 
 #![crate_name = "scst_vdisk"]
@@ -43,8 +43,10 @@ mod mode;
 mod nullio;
 mod operation;
 mod params;
+mod saved;
 mod sbc;
 mod serials;
+mod shared;
 mod store;
 mod unit;
 mod verify;
@@ -65,10 +67,10 @@ impl kernel::Module for ScstVdisk {
         let this = Self {
             core: global::core()?,
         };
-        let serials = serials::Serials::new()?;
+        let shared = shared::Shared::new()?;
         let threads = threads(module);
         for kind in Kind::ALL {
-            let handler = Arc::new(Vdisk::new(kind, serials.clone(), threads), GFP_KERNEL)?;
+            let handler = Arc::new(Vdisk::new(kind, shared.clone(), threads), GFP_KERNEL)?;
             this.core.register_handler(handler)?;
         }
         Ok(this)

@@ -15,10 +15,11 @@ use scst::execute::cut;
 use scst::kapi::global;
 use scst::kapi::sysfs::Page;
 use scst::nexus::Nexus;
-use scst::proto::cdb::{ModeSelect, ModeSense};
+use scst::proto::cdb::{Command as Cdb, ModeSelect, ModeSense};
 use scst::proto::device_type::DeviceType;
 use scst::proto::id::T10_DEV_ID_MAX;
 use scst::proto::inquiry::{self, BlockPages, Identity as Names, Pages, Tpgs};
+use scst::proto::log;
 use scst::proto::mode::{self, ModeDevice, ModeState};
 use scst::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use scst::proto::text::Text;
@@ -27,7 +28,8 @@ use crate::attrs::{self, File};
 use crate::handler::Kind;
 use crate::identity::{Binary, Identity};
 use crate::mode::Mode;
-use crate::serials::Serials;
+use crate::saved::Saved;
+use crate::shared::Shared;
 
 /// Room for the longest INQUIRY data: page 83h with every identifier at its longest.
 const INQUIRY_MAX: usize = 512;
@@ -41,8 +43,11 @@ pub(crate) struct Unit {
     name: CString,
     pub(crate) kind: Kind,
     pub(crate) mode: Mode,
-    /// What [`Unit::mode`] was at first.
+    /// What [`Unit::mode`] is for a device that has saved nothing.
     pub(crate) default_mode: ModeState,
+    /// What was saved; `None` where nothing can be.
+    saved: Option<Arc<Saved>>,
+    shared: Arc<Shared>,
     /// Held while MODE SELECT works out a new state from the old one, too.
     #[pin]
     identity: Mutex<Identity>,
@@ -83,15 +88,20 @@ impl Unit {
         request: &Create<'_>,
         t10_dev_id: Option<&Text<T10_DEV_ID_MAX>>,
         default_mode: ModeState,
-        serials: &Arc<Serials>,
+        shared: &Arc<Shared>,
     ) -> Result<impl PinInit<Self, Error>> {
-        let identity = Identity::new(kind, request, t10_dev_id, serials)?;
+        let identity = Identity::new(kind, request, t10_dev_id, &shared.serials)?;
+        let saved = Saved::load(request.name, &default_mode)?;
+        let mode = saved.as_ref().map_or(default_mode, |saved| saved.get());
+        let shared = shared.clone();
         let name = CString::try_from_fmt(fmt!("{}", request.name))?;
         Ok(try_pin_init!(Self {
             name,
             kind,
-            mode: Mode::new(&default_mode),
+            mode: Mode::new(&mode),
             default_mode,
+            saved,
+            shared,
             identity <- new_mutex!(identity),
         }? Error))
     }
@@ -221,6 +231,7 @@ impl Unit {
         f: impl FnOnce(&ModeDevice<'_>) -> R,
     ) -> R {
         let current = self.mode.get();
+        let saved = self.saved.as_ref().map(|saved| saved.get());
         f(&ModeDevice {
             device_type: face.device_type,
             block_size: face.block_size,
@@ -230,7 +241,7 @@ impl Unit {
             wce_changeable: face.wce_changeable,
             current: &current,
             default: &self.default_mode,
-            saved: None,
+            saved: saved.as_ref(),
         })
     }
 
@@ -287,10 +298,55 @@ impl Unit {
         });
     }
 
-    /// The unit was reset: its mode parameters are those that it was made with.
+    /// Saves `state` where MODE SELECT asks for that, and ends the command. Gives it back where there is nothing to save.
+    pub(crate) fn save(
+        &self,
+        cmd: Command<Admitted>,
+        request: &ModeSelect,
+        state: &ModeState,
+    ) -> Option<Command<Admitted>> {
+        match &self.saved {
+            Some(saved) if request.sp => {
+                saved.clone().keep_for(&self.shared.queue, cmd, *state);
+                None
+            }
+            _ => Some(cmd),
+        }
+    }
+
+    /// The unit was reset: its mode parameters are what was saved, or those that it was made with.
     pub(crate) fn reset(&self) {
         let _one_at_a_time = self.identity.lock();
-        self.mode.set(&self.default_mode);
+        let saved = self.saved.as_ref().map(|saved| saved.get());
+        self.mode.set(&saved.unwrap_or(self.default_mode));
+    }
+}
+
+/// LOG SENSE and LOG SELECT.
+pub(crate) fn log(cmd: &Command<Admitted>, command: Cdb) -> Outcome {
+    let mut buf = [0; 32];
+    let result = match command {
+        Cdb::LogSense {
+            save,
+            page,
+            subpage,
+            pointer,
+            alloc_len,
+            ..
+        } => log::sense(save, page, subpage, pointer, cut(&mut buf, alloc_len)),
+        Cdb::LogSelect {
+            reset,
+            save,
+            page,
+            subpage,
+            list_len,
+            ..
+        } => log::select(reset, save, page, subpage, list_len).map(|()| 0),
+        _ => Err(cmd.decoded().op.not_supported()),
+    };
+    match result {
+        Ok(n) => cmd.respond(buf.get(..n).unwrap_or(&[])),
+        Err(sense) => sense.into(),
     }
 }
 

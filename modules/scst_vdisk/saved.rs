@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Mode parameters that outlive a reset, and the machine: kept in a file for each device, if there is a place for them.
+
+use kernel::prelude::*;
+use kernel::str::CString;
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use scst::command::{Admitted, Command, Outcome};
+use scst::kapi::state_file;
+use scst::kapi::workq::WorkQueue;
+use scst::proto::mode::ModeState;
+use scst::proto::mode_file;
+use scst::proto::sense::Sense;
+
+use crate::job::Job;
+use crate::mode::Mode;
+
+/// Where the files are. Without this directory nothing is saved.
+const DIRECTORY: &str = "/var/lib/scst/vdev_mode_pages";
+
+/// What a device has saved.
+#[pin_data]
+pub(crate) struct Saved {
+    /// The device's name, which is the file's.
+    name: CString,
+    path: CString,
+    /// The parameters in the file, or those of a new device.
+    state: Mode,
+    /// Held while the file is written.
+    #[pin]
+    turn: Mutex<()>,
+}
+
+impl Saved {
+    /// What the device `name` saved when it was here before; `default` where it did not. `None` where nothing can be
+    /// saved. Sleeps.
+    pub(crate) fn load(name: &str, default: &ModeState) -> Result<Option<Arc<Self>>> {
+        let path = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}"))?;
+        if !state_file::has_parent(&path) {
+            return Ok(None);
+        }
+        let state = match state_file::read(&path, mode_file::MAX) {
+            Ok(text) => parse(name, &text, default),
+            Err(e) if e == ENOENT => Some(*default),
+            Err(_) => None,
+        };
+        let state = state.unwrap_or_else(|| {
+            pr_warn!("{name}: {DIRECTORY}/{name} holds no mode parameters of this device\n");
+            *default
+        });
+        let this = try_pin_init!(Self {
+            name: CString::try_from_fmt(fmt!("{name}"))?,
+            path,
+            state: Mode::new(&state),
+            turn <- new_mutex!(()),
+        }? Error);
+        Ok(Some(Arc::pin_init(this, GFP_KERNEL)?))
+    }
+
+    /// The saved parameters.
+    pub(crate) fn get(&self) -> ModeState {
+        self.state.get()
+    }
+
+    /// Saves `state`. It is on stable storage when this returns. Sleeps.
+    fn keep(&self, state: &ModeState) -> Result {
+        let text = mode_file::write(self.name.to_str()?, state).ok_or(EINVAL)?;
+        let bytes = text.as_bytes();
+        let mark = bytes.first_chunk::<{ state_file::MARK }>().ok_or(EINVAL)?;
+        let _turn = self.turn.lock();
+        state_file::write(&self.path, bytes, mark)?;
+        self.state.set(state);
+        Ok(())
+    }
+
+    /// Saves `state` on `queue`, then ends the command.
+    pub(crate) fn keep_for(
+        self: Arc<Self>,
+        queue: &WorkQueue,
+        cmd: Command<Admitted>,
+        state: ModeState,
+    ) {
+        let errand = (self, state);
+        queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
+            let (saved, state) = errand;
+            let outcome = match saved.keep(&state) {
+                Ok(()) => Outcome::Good(u64::from(cmd.cmnd().buffer_len())),
+                Err(_) => Sense::INTERNAL_TARGET_FAILURE.into(),
+            };
+            if !state.wce {
+                // What is in the cache goes to stable storage before the answer, as the cache may just have gone off.
+                cmd.nexus().device().ops().detached();
+            }
+            cmd.finish(outcome);
+        });
+    }
+}
+
+/// The parameters in a file. One that asks for no cache at creation gets none, whatever it saved.
+fn parse(name: &str, text: &[u8], default: &ModeState) -> Option<ModeState> {
+    let text = core::str::from_utf8(text).ok()?;
+    let state = mode_file::read(name, text, default)?;
+    Some(ModeState {
+        wce: state.wce && default.wce,
+        ..state
+    })
+}

@@ -45,12 +45,14 @@ pub fn write(name: &str, state: &ModeState) -> Option<Text<MAX>> {
 /// The parameters in the file of device `name`; what it does not say is as in `default`. `None` for a file of another
 /// device, and for one that says anything else, or what a parameter cannot be.
 pub fn read(name: &str, text: &str, default: &ModeState) -> Option<ModeState> {
-    let mut lines = text.lines();
-    if lines.next()? != name {
+    let (first, mut rest) = text.split_once('\n')?;
+    if first != name {
         return None;
     }
     let mut state = *default;
-    for line in lines {
+    while !rest.is_empty() {
+        let (line, next) = rest.split_once('\n').unwrap_or((rest, ""));
+        rest = next;
         let (key, value) = line.split_once('=')?;
         let value = mgmt::number_to(value, 3).ok()? as u8;
         let flag = || (value <= 1).then_some(value == 1);

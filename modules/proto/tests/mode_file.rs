@@ -17,10 +17,23 @@ fn the_file_of_a_new_device() {
 
 #[test]
 fn a_part_is_enough_and_a_mistake_too_much() {
-    let swp = ModeState { swp: true, ..DEFAULT };
+    let swp = ModeState {
+        swp: true,
+        ..DEFAULT
+    };
     assert_eq!(read("disk1", "disk1\nSWP=1\n", &DEFAULT), Some(swp));
     assert_eq!(read("disk1", "disk1\n", &swp), Some(swp));
-    for wrong in ["", "disk2\nSWP=1\n", "disk1\nSWP=2\n", "disk1\nQERR=2\n", "disk1\nQUEUE_ALG=2\n", "disk1\nSWP\n", "disk1\nX=1\n", "disk1\nSWP=-1\n", "\0\0\0\0\0\nSWP=1\n"] {
+    for wrong in [
+        "",
+        "disk2\nSWP=1\n",
+        "disk1\nSWP=2\n",
+        "disk1\nQERR=2\n",
+        "disk1\nQUEUE_ALG=2\n",
+        "disk1\nSWP\n",
+        "disk1\nX=1\n",
+        "disk1\nSWP=-1\n",
+        "\0\0\0\0\0\nSWP=1\n",
+    ] {
         assert_eq!(read("disk1", wrong, &DEFAULT), None, "{wrong:?}");
     }
 }

@@ -7,6 +7,7 @@ use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use scst::command::{Admitted, Command, Outcome};
+use scst::execute::cut;
 use scst::kapi::state_file;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::mode::ModeState;
@@ -66,10 +67,16 @@ impl Saved {
     /// Saves `state`. It is on stable storage when this returns. Sleeps.
     fn keep(&self, state: &ModeState) -> Result {
         let text = mode_file::write(self.name.to_str()?, state).ok_or(EINVAL)?;
-        let bytes = text.as_bytes();
-        let mark = bytes.first_chunk::<{ state_file::MARK }>().ok_or(EINVAL)?;
+        let mut bytes = [0; mode_file::MAX];
+        let bytes = cut(&mut bytes, text.len() as u32);
+        for (to, from) in bytes.iter_mut().zip(text.as_bytes()) {
+            *to = *from;
+        }
+        // The beginning comes last: until then the file is nobody's.
+        let head = bytes.first_chunk_mut::<{ state_file::MARK }>().ok_or(EINVAL)?;
+        let mark = core::mem::replace(head, [0; state_file::MARK]);
         let _turn = self.turn.lock();
-        state_file::write(&self.path, bytes, mark)?;
+        state_file::write(&self.path, bytes, &mark)?;
         self.state.set(state);
         Ok(())
     }

@@ -279,3 +279,12 @@ def wait_for(what, test, seconds=30):
         if time.monotonic() > until:
             fail("%s did not happen within %d s" % (what, seconds))
         time.sleep(0.05)
+
+
+def settle(seconds=30):
+    """Waits until nobody probes a disk any more: each open of one counts as a use of scst_local."""
+    quiet = 0
+    until = time.monotonic() + seconds
+    while quiet < 5 and time.monotonic() < until:
+        time.sleep(0.1)
+        quiet = quiet + 1 if int(read("/sys/module/scst_local/refcnt") or 0) == 0 else 0

@@ -79,8 +79,10 @@ pub trait SessionOps: Attributes {
 pub struct Port {
     /// Relative target port identifier, 0 while none is set.
     pub rel_tgt_id: Atomic<i32>,
-    /// SCSI transport version descriptor.
-    pub scsi_transport_version: Atomic<i32>,
+    /// SCSI transport version descriptor that somebody chose, 0 for the driver's own.
+    pub(crate) scsi_transport_version: Atomic<i32>,
+    /// The driver's own.
+    pub(crate) driver_version: u16,
     /// Physical transport version descriptor, 0 while none is set.
     pub phys_transport_version: Atomic<i32>,
     /// Not 0: initiators learn of changes by unit attentions alone, nothing is scanned for them.
@@ -89,10 +91,11 @@ pub struct Port {
 
 impl Port {
     /// A port as a driver's new target has it.
-    pub(crate) fn new(scsi_transport_version: u16) -> Self {
+    pub(crate) fn new(driver_version: u16) -> Self {
         Self {
             rel_tgt_id: Atomic::new(0),
-            scsi_transport_version: Atomic::new(i32::from(scsi_transport_version)),
+            scsi_transport_version: Atomic::new(0),
+            driver_version,
             phys_transport_version: Atomic::new(0),
             aen_disabled: Atomic::new(0),
         }
@@ -101,6 +104,14 @@ impl Port {
     /// The relative target port identifier.
     pub fn relative_id(&self) -> u16 {
         self.rel_tgt_id.load(Relaxed) as u16
+    }
+
+    /// The SCSI transport version descriptor that the port claims (SPC-4 6.6.2).
+    pub fn scsi_version(&self) -> u16 {
+        match self.scsi_transport_version.load(Relaxed) {
+            0 => self.driver_version,
+            chosen => chosen as u16,
+        }
     }
 
     /// Whether initiators are told of changes as they happen.

@@ -103,7 +103,7 @@ impl TargetDriver for Driver {
     }
 
     fn scsi_transport_version(&self) -> Option<u16> {
-        Some(tree::SAS as u16)
+        Some(tree::SAS)
     }
 
     fn sg_tablesize(&self) -> u32 {

@@ -185,8 +185,10 @@ impl Unit {
         out: &mut [u8],
     ) -> Result<usize, Sense> {
         let port = cmd.nexus().port();
-        let versions = [&port.phys_transport_version, &port.scsi_transport_version]
-            .map(|v| v.load(Relaxed) as u16);
+        let versions = [
+            port.phys_transport_version.load(Relaxed) as u16,
+            port.scsi_version(),
+        ];
         let names = self.identity.lock();
         let identity = Names {
             device_type: face.device_type,

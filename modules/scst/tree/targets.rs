@@ -122,17 +122,19 @@ static VERSIONS: [Attr; 2] = [
     Attr::new(c"phys_transport_version", 0o644, PHYS_VERSION),
 ];
 
-/// SCSI transport version of a port that nobody has changed: SAS, no version claimed.
-pub const SAS: i32 = 0x0BE0;
+/// SCSI transport version descriptor: SAS, no version claimed.
+pub const SAS: u16 = 0x0BE0;
 
 impl Attributes for VersionFiles {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
-        let (slot, default) = match id {
-            SCSI_VERSION => (&self.0.scsi_transport_version, SAS),
-            _ => (&self.0.phys_transport_version, 0),
+        let (value, chosen) = match id {
+            SCSI_VERSION => (self.0.scsi_version(), &self.0.scsi_transport_version),
+            _ => {
+                let chosen = &self.0.phys_transport_version;
+                (chosen.load(Relaxed) as u16, chosen)
+            }
         };
-        let value = slot.load(Relaxed);
-        show_key(page, fmt!("0x{value:x}"), value != default)
+        show_key(page, fmt!("0x{value:x}"), chosen.load(Relaxed) != 0)
     }
 
     fn store(&self, id: u16, data: &[u8]) -> Result {

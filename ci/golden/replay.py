@@ -179,7 +179,7 @@ def renamed(text, names):
 
 
 def in_our_names(text, step):
-    return renamed(text, {node: ours or f"{node}-is-not-there" for node, ours in own_nodes(step)})
+    return renamed(text, {node: ours or f"{node}_is_not_there" for node, ours in own_nodes(step)})
 
 
 def in_their_names(text, step):
@@ -201,7 +201,7 @@ def shell(step):
         stuck.append(process)
         return [f"[STILL RUNNING after {SHELL_S}s]"]
     settle()
-    text = in_their_names(out.decode("utf-8", "backslashreplace"), step).replace("-is-not-there", "")
+    text = in_their_names(out.decode("utf-8", "backslashreplace"), step).replace("_is_not_there", "")
     lines = text.splitlines()
     return lines + [f"[rc={process.returncode}]"]
 

@@ -106,9 +106,13 @@ fn subject<'a>(action: &Action, line: &'a str) -> Option<&'a str> {
         Action::Shell(command) if command.starts_with("find ") => {
             line.split(' ').find(|word| word.starts_with('/'))
         }
+        // A value, a line of `ls -l`, a status.
         Action::Shell(_) => match line.split_once(" = ") {
             Some((name, _)) => Some(name),
-            None => line.starts_with("[rc=").then_some("[rc="),
+            None => match line.split_once(" DATE ") {
+                Some((_, name)) => Some(name),
+                None => line.starts_with("[rc=").then_some("[rc="),
+            },
         },
         _ => None,
     }

@@ -12,6 +12,9 @@ use super::compare::Difference;
 use super::transcript::Step;
 use crate::files;
 
+/// Groups that a pattern can refer to.
+const GROUPS: usize = 3;
+
 /// One kind of difference.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,9 +28,10 @@ pub(super) struct Entry {
     /// What C answered, by the whole line; left out where C has no such line.
     #[serde(default, deserialize_with = "whole_if_given")]
     c: Option<Regex>,
-    /// What we answer, by the whole line; left out where we have no such line.
-    #[serde(default, deserialize_with = "whole_if_given")]
-    ours: Option<Regex>,
+    /// What we answer, by the whole line; left out where we have no such line. `<1>` stands for what the first group
+    /// of `c` matched.
+    #[serde(default, deserialize_with = "text_if_given")]
+    ours: Option<String>,
     /// Why, in one sentence.
     reason: String,
     /// How many differences it explained.
@@ -50,6 +54,14 @@ fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Regex, D::Error> {
 
 fn whole_if_given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
     whole(from).map(Some)
+}
+
+/// A pattern that may refer to what another one matched; checked with a letter in the place of each.
+fn text_if_given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let probe = (1..=GROUPS).fold(text.clone(), |text, group| text.replace(&format!("<{group}>"), "x"));
+    Regex::new(&probe).map_err(serde::de::Error::custom)?;
+    Ok(Some(text))
 }
 
 fn part<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Regex>, D::Error> {
@@ -98,30 +110,48 @@ impl Allowed {
 
 impl Entry {
     fn explains(&self, file: &str, step: &Step, difference: &Difference) -> bool {
-        let says = |pattern: &Option<Regex>, line: &Option<String>| match (pattern, line) {
-            (Some(pattern), Some(line)) => pattern.is_match(line),
-            (None, None) => true,
-            _ => false,
-        };
         self.file.is_match(file)
             && self.step.as_ref().is_none_or(|pattern| pattern.is_match(&step.text))
-            && says(&self.c, &difference.c)
-            && says(&self.ours, &difference.ours)
+            && self.says(difference).unwrap_or(false)
+    }
+
+    /// Whether both answers are as the entry says; nothing where one of them is not there and should be.
+    fn says(&self, difference: &Difference) -> Option<bool> {
+        let groups = match (&self.c, &difference.c) {
+            (Some(pattern), Some(line)) => Some(pattern.captures(line)?),
+            (None, None) => None,
+            _ => return None,
+        };
+        match (&self.ours, &difference.ours) {
+            (Some(pattern), Some(line)) => Some(with_groups(pattern, groups.as_ref()).is_match(line)),
+            (None, None) => Some(true),
+            _ => None,
+        }
     }
 
     fn title(&self) -> String {
-        let shown = |name: &str, pattern: Option<&Regex>| match pattern {
+        let shown = |name: &str, pattern: Option<&str>| match pattern {
             Some(pattern) => format!(" {name} `{pattern}`"),
             None => String::new(),
         };
         format!(
             "the entry for `{}`{}{}{}",
             self.file,
-            shown("step", self.step.as_ref()),
-            shown("c", self.c.as_ref()),
-            shown("ours", self.ours.as_ref())
+            shown("step", self.step.as_ref().map(Regex::as_str)),
+            shown("c", self.c.as_ref().map(Regex::as_str)),
+            shown("ours", self.ours.as_deref())
         )
     }
+}
+
+/// `pattern` for a whole line, with what `groups` matched in its places.
+fn with_groups(pattern: &str, groups: Option<&regex::Captures<'_>>) -> Regex {
+    let mut text = pattern.to_owned();
+    for group in 1..=GROUPS {
+        let matched = groups.and_then(|all| all.get(group)).map_or("", |found| found.as_str());
+        text = text.replace(&format!("<{group}>"), &regex::escape(matched));
+    }
+    Regex::new(&format!("^(?:{text})$")).expect("it was checked with other text in its places")
 }
 
 #[cfg(test)]
@@ -157,6 +187,17 @@ mod tests {
         assert!(allowed.explains("c1", &step("read a"), &meant));
         assert!(allowed.explains("d", &step("x"), &difference(None, Some("new"))));
         assert_eq!(allowed.unused(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn our_answer_can_refer_to_that_of_c() {
+        let text = "[[allowed]]\nfile='c'\nc='(.*) resid=0(.*)'\nours='<1> resid=[1-9]\\d*<2>'\nreason='only the residual differs'";
+        let allowed = Allowed::parse(text).unwrap();
+        let explains = |c, ours| allowed.explains("c", &step("x"), &difference(Some(c), Some(ours)));
+        assert!(explains("a resid=0 [70.]", "a resid=24 [70.]"));
+        assert!(!explains("a resid=0 [70.]", "b resid=24 [70.]"));
+        assert!(!explains("a resid=0 [70.]", "a resid=24 [70x]"), "what was matched is no pattern");
+        assert!(!explains("a resid=0 [70.]", "a resid=0 [70.]"));
     }
 
     #[test]

@@ -22,14 +22,25 @@ pub fn parse(cdb: &[u8]) -> Result<Decoded, Sense> {
 }
 
 /// [`parse`], for a device of `device_type`: a command that this type does not have is refused
-/// before its fields are looked at.
+/// before its fields are looked at, with 20/00 where it has none of the opcode's service actions.
 #[inline]
 pub fn parse_for(device_type: DeviceType, cdb: &[u8]) -> Result<Decoded, Sense> {
     let op = describe(cdb)?;
     if !op.types.contains(device_type) {
-        return Err(op.not_supported());
+        return Err(foreign(op, device_type));
     }
     decode(op, cdb)
+}
+
+/// The sense for a command that devices of `device_type` do not have.
+#[cold]
+fn foreign(op: &OpDesc, device_type: DeviceType) -> Sense {
+    let mut rows = optable::rows_of(op.opcode).iter();
+    if rows.any(|row| row.types.contains(device_type)) {
+        op.not_supported()
+    } else {
+        Sense::INVALID_OPCODE
+    }
 }
 
 /// The description of the command in `cdb`.

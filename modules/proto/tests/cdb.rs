@@ -251,8 +251,14 @@ fn other_types_commands_are_refused_before_their_fields() {
     let capacity = "9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00";
     assert_eq!(
         refused(DeviceType::CdRom, capacity),
-        Some(Sense::SERVICE_ACTION_NOT_SUPPORTED)
+        Some(Sense::INVALID_OPCODE)
     );
+    let read_keys = "5e 00 00 00 00 00 00 00 ff 00";
+    assert_eq!(
+        refused(DeviceType::CdRom, read_keys),
+        Some(Sense::INVALID_OPCODE)
+    );
+    assert_eq!(refused(DeviceType::Disk, read_keys), None);
     assert_eq!(
         refused(DeviceType::Tape, "00 00 00 00 00 00"),
         Some(Sense::INVALID_OPCODE)

@@ -10,6 +10,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use crate::alive::Kept;
 use crate::group::Group;
 use crate::initiator::Initiator;
+use crate::kapi::host::Sent;
 use crate::kapi::livemap::LiveMap;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::latency::Latency;
@@ -70,6 +71,17 @@ pub trait SessionOps: Attributes {
 
     /// Commands that came in at `lun`, or at all LUNs, and were not yet given back. Sleeps.
     fn commands(&self, lun: Option<u16>) -> u32;
+
+    /// Calls `f`, which must not sleep, for every command that came in and was not yet given back. `false` where that
+    /// cannot be told now, as LUNs come or go.
+    fn list_commands(&self, _f: &mut dyn FnMut(Sent<'_>)) -> bool {
+        true
+    }
+
+    /// The initiator aborts commands, or resets units. `None` where that cannot be told now.
+    fn is_recovering(&self) -> Option<bool> {
+        Some(false)
+    }
 
     /// Disconnects; no command arrives after this returns. Sleeps.
     fn close(&self);

@@ -12,7 +12,7 @@ use scst::execute;
 use scst::kapi::cmnd::Cmnd;
 use scst::kapi::device::VirtualDevice;
 use scst::kapi::global;
-use scst::kapi::host::{Host, HostOps, Recovery};
+use scst::kapi::host::{Host, HostOps, Recovery, Sent};
 use scst::kapi::sysfs::{Attr, Attributes, Dir, Page};
 use scst::target::{Session, SessionOps};
 
@@ -157,6 +157,25 @@ impl SessionOps for LocalSession {
         let mut commands = 0;
         self.with_host(|host| commands = host.commands(lun.map(u32::from)));
         commands
+    }
+
+    fn list_commands(&self, f: &mut dyn FnMut(Sent<'_>)) -> bool {
+        let Some(guard) = self.host.try_lock() else {
+            return false;
+        };
+        if let Some(parts) = guard.as_ref() {
+            parts.host.for_each_command(f);
+        }
+        true
+    }
+
+    fn is_recovering(&self) -> Option<bool> {
+        let guard = self.host.try_lock()?;
+        Some(
+            guard
+                .as_ref()
+                .is_some_and(|parts| parts.host.is_recovering()),
+        )
     }
 
     fn close(&self) {

@@ -174,6 +174,7 @@ void scst_helper_host_settle(struct Scsi_Host *host)
 }
 EXPORT_SYMBOL_GPL(scst_helper_host_settle);
 
+H(bool, host_in_recovery, (struct Scsi_Host *host), return scsi_host_in_recovery(host));
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
 
 H(int, punch_hole, (struct file *file, loff_t pos, loff_t len),

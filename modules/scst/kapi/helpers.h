@@ -56,6 +56,7 @@ bool scst_helper_host_hold(struct Scsi_Host *host);
 void scst_helper_take_faults(struct task_struct *from);
 void scst_helper_give_faults_back(struct task_struct *to);
 void scst_helper_host_settle(struct Scsi_Host *host);
+bool scst_helper_host_in_recovery(struct Scsi_Host *host);
 void scst_helper_host_let_go(struct Scsi_Host *host);
 /* The parameters of scst, as module_param fills them. */
 struct scst_parameters {

@@ -212,6 +212,22 @@ impl<T: HostOps> Host<T> {
         tally.count
     }
 
+    /// Calls `f` for every command that the midlayer has sent and that is still with us. `f` must not sleep.
+    pub fn for_each_command(&self, f: &mut dyn FnMut(Sent<'_>)) {
+        let mut f = f;
+        // SAFETY: By the type's invariant; the callback is called before this returns, with a pointer to `f`.
+        unsafe {
+            let f = (&raw mut f).cast();
+            bindings::scsi_host_busy_iter(self.shost.as_ptr(), Some(show_one), f);
+        }
+    }
+
+    /// Error handling is at work: commands are being aborted, or units reset.
+    pub fn is_recovering(&self) -> bool {
+        // SAFETY: By the type's invariant.
+        unsafe { bindings::scst_helper_host_in_recovery(self.shost.as_ptr()) }
+    }
+
     fn sdev(&self, lun: u32) -> Option<Sdev> {
         // SAFETY: By the type's invariant.
         unsafe { Sdev::lookup(self.shost.as_ptr(), lun) }
@@ -466,6 +482,39 @@ const fn verdict(good: bool) -> i32 {
 }
 
 /// Commands that are with us, of one LUN or of all.
+/// A command that was sent and not yet given back.
+pub struct Sent<'a> {
+    /// Its logical unit.
+    pub lun: u64,
+    /// Its command descriptor block.
+    pub cdb: &'a [u8],
+    /// Milliseconds since it was made.
+    pub age_ms: u64,
+}
+
+/// # Safety
+///
+/// Called by the midlayer with a started command, which does not go meanwhile, and the function that was passed along.
+unsafe extern "C" fn show_one(cmd: *mut scsi_cmnd, f: *mut c_void) -> bool {
+    // SAFETY: By this function's contract.
+    let (f, cmd) = unsafe { (&mut *f.cast::<&mut dyn FnMut(Sent<'_>)>(), &*cmd) };
+    if cmnd::is_ours(NonNull::from(cmd)) {
+        // SAFETY: Any number may be read, and turned into milliseconds; a command that was sent has a device.
+        let (age_ms, lun) = unsafe {
+            let age = (&raw const c::jiffies).read_volatile();
+            let age = age.wrapping_sub(cmd.jiffies_at_alloc);
+            (c::jiffies64_to_msecs(age as u64), (*cmd.device).lun)
+        };
+        let cdb = cmd.cmnd.get(..usize::from(cmd.cmd_len));
+        f(Sent {
+            lun,
+            cdb: cdb.unwrap_or(&cmd.cmnd),
+            age_ms,
+        });
+    }
+    true
+}
+
 struct Tally {
     lun: Option<u64>,
     count: u32,

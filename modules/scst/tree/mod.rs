@@ -23,6 +23,7 @@ mod sessions;
 mod settings;
 mod statistics;
 mod targets;
+mod trace;
 
 pub(crate) use device_groups::{device_group_dirs, remote_target_dir, target_group_dir};
 pub(crate) use devices::device_dirs;

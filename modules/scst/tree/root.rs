@@ -7,7 +7,7 @@ use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use super::{refused, show_key, text, VERSION};
+use super::{refused, show_key, text, trace, VERSION};
 use crate::freeze;
 use crate::kapi::sysfs::{Attr, Attributes, Page};
 use crate::kapi::{global, params, uts};
@@ -38,6 +38,8 @@ enum File {
     SetupId,
     Suspend,
     Threads,
+    TraceCmds,
+    TraceMcmds,
     Version,
 }
 
@@ -45,7 +47,7 @@ use File::*;
 
 impl File {
     /// Every file, at the place of its number.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         AsyncLunReplace,
         ClusterName,
         ForceGlobalSgvPool,
@@ -56,6 +58,8 @@ impl File {
         SetupId,
         Suspend,
         Threads,
+        TraceCmds,
+        TraceMcmds,
         Version,
     ];
 
@@ -79,6 +83,8 @@ pub(super) static ROOT: &[Attr] = &[
     file(c"setup_id", 0o644, SetupId),
     file(c"suspend", 0o644, Suspend),
     Attr::managed(c"threads", 0o644, Threads as u16),
+    file(c"trace_cmds", 0o444, TraceCmds),
+    file(c"trace_mcmds", 0o444, TraceMcmds),
     file(c"version", 0o444, Version),
 ];
 
@@ -157,6 +163,8 @@ impl Attributes for Root {
                 let value = self.threads.load(Relaxed);
                 show_key(page, fmt!("{value}"), value != params::scst_threads())
             }
+            TraceCmds => trace::commands(&*global::core()?, page),
+            TraceMcmds => trace::management(&*global::core()?, page),
             Version => {
                 show_version(page);
                 Ok(())
@@ -192,7 +200,7 @@ impl Attributes for Root {
                 0 => return Err(EINVAL),
                 count => self.threads.store(count as i32, Relaxed),
             },
-            LastSysfsMgmtRes | Version => return Err(EIO),
+            LastSysfsMgmtRes | TraceCmds | TraceMcmds | Version => return Err(EIO),
         }
         Ok(())
     }

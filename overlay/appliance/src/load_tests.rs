@@ -230,6 +230,14 @@ fn what_only_a_new_device_takes_makes_it_anew_and_touches_no_other() {
 }
 
 #[test]
+fn a_write_cache_that_an_initiator_switched_off_makes_no_device_anew() {
+    let mut fake = system();
+    fs::write(fake.at("devices/disk1/write_through"), "1\n[key]\n").unwrap();
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), PROFILE);
+    assert_eq!((report.state, writes), (State::Up, Vec::new()));
+}
+
+#[test]
 fn a_group_that_goes_hands_its_sessions_over() {
     let writes = change("name = \"backups\"", "name = \"nightly\"");
     let groups = "targets/scst_local/tgt/ini_groups";

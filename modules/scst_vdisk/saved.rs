@@ -73,7 +73,9 @@ impl Saved {
             *to = *from;
         }
         // The beginning comes last: until then the file is nobody's.
-        let head = bytes.first_chunk_mut::<{ state_file::MARK }>().ok_or(EINVAL)?;
+        let head = bytes
+            .first_chunk_mut::<{ state_file::MARK }>()
+            .ok_or(EINVAL)?;
         let mark = core::mem::replace(head, [0; state_file::MARK]);
         let _turn = self.turn.lock();
         state_file::write(&self.path, bytes, &mark)?;

@@ -15,6 +15,9 @@ use miette::NamedSource;
 use serde::Serialize;
 use std::sync::Arc;
 
+/// The core's own target driver: its LUNs number themselves, and no initiator sees them.
+pub(crate) const CORE_DRIVER: &str = "copy_manager";
+
 /// The core's attributes, devices, targets and device groups. Only the checker builds one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stack {

@@ -6,13 +6,11 @@ use super::values::{number, Object};
 use crate::check::suggest;
 use crate::problem::{Place, Problem, Text};
 use crate::spec::{Kind, Spec, ROOT};
-use crate::stack::whole;
+use crate::stack::{whole, CORE_DRIVER};
 use crate::tree::{Entry, Node, Table, Value};
 
 /// Handlers of SCST that this target stack has no module for.
 const PASS_THROUGH: &str = "dev_";
-/// The core's own target: its LUNs number themselves.
-const CORE_DRIVER: &str = "copy_manager";
 
 /// The tree of a text. None where it cannot be read at all.
 pub(crate) fn read(text: &Text, problems: &mut Vec<Problem>) -> Option<Node> {

@@ -4,6 +4,7 @@
 use super::{device_id, Steps};
 use crate::plan::ObjectId;
 use crate::snapshot::{LunState, Snapshot};
+use crate::stack::CORE_DRIVER;
 use crate::target::Lun;
 use std::collections::BTreeMap;
 
@@ -61,10 +62,10 @@ fn is_read_only(lun: &LunState) -> bool {
     lun.files.get("read_only").is_some_and(|file| file.value == "1")
 }
 
-/// Where a device is seen: `scst_local/tgt LUN 0`.
+/// Where initiators see a device: `scst_local/tgt LUN 0`. The core's own target has none.
 pub(super) fn of_device(live: &Snapshot, device: &str) -> Vec<String> {
     let mut places = Vec::new();
-    for (driver, state) in &live.drivers {
+    for (driver, state) in live.drivers.iter().filter(|(name, _)| *name != CORE_DRIVER) {
         for (target, state) in &state.targets {
             let groups = state.groups.iter().map(|(name, group)| (format!("/{name}"), &group.luns));
             for (group, luns) in std::iter::once((String::new(), &state.luns)).chain(groups) {

@@ -122,7 +122,7 @@ impl TargetDriver for CopyManager {
     }
 
     fn sg_tablesize(&self) -> u32 {
-        0
+        crate::kapi::host::SG_TABLESIZE
     }
 
     fn connect(&self, _session: &Arc<Session>) -> Result<Arc<dyn SessionOps>> {

@@ -98,8 +98,13 @@ def _():
     must(LOCAL + "/mgmt", "add_target t1")
     must(luns("t1"), "add n1 0")
     sizes = itertools.cycle(range(16, 1000))
-    with rows.Background(lambda: must(TREE + "/devices/n1/size_mb", str(next(sizes)))), \
-            rows.Background(lambda: must(TREE + "/devices/n1/prod_id", "P%d" % next(sizes))):
+
+    # With a pause: each change makes the initiator try its commands again, and one without end would never let it finish.
+    def change(name, value):
+        must(TREE + "/devices/n1/" + name, value)
+        time.sleep(0.05)
+    with rows.Background(lambda: change("size_mb", str(next(sizes)))), \
+            rows.Background(lambda: change("prod_id", "P%d" % next(sizes))):
         for _ in range(25):
             must(LOCAL + "/mgmt", "add_session t1 s1")
             must(LOCAL + "/mgmt", "del_session t1 s1")

@@ -92,7 +92,7 @@ fn show_state(device: &Device, page: &mut Page<'_>) -> Result {
     device.reservations().with_view(|state| {
         let mut len = Count(0);
         let _ = pr_text::print(state, &mut len);
-        if len.0 > kernel::page::PAGE_SIZE {
+        if len.0 > Page::MAX {
             return Err(EFBIG);
         }
         pr_text::print(state, page).map_err(|_| EFBIG)

@@ -31,7 +31,10 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Appends bytes as they are.
+    /// The most bytes that a file shows: sysfs warns of an answer that fills its page to the last byte.
+    pub const MAX: usize = kernel::page::PAGE_SIZE - 1;
+
+    /// Appends bytes as they are, as many as find room.
     pub fn push(&mut self, bytes: &[u8]) {
         if let Some(rest) = self.buf.get_mut(self.len..) {
             let n = rest.len().min(bytes.len());
@@ -451,7 +454,7 @@ unsafe fn find<'a>(
 /// Called by sysfs with a kobject of ours and a buffer of one page, while the directory cannot go.
 unsafe extern "C" fn show(kobj: *mut c::kobject, attr: *mut c::attribute, buf: *mut u8) -> isize {
     // SAFETY: sysfs hands a whole page.
-    let buf = unsafe { core::slice::from_raw_parts_mut(buf, kernel::page::PAGE_SIZE) };
+    let buf = unsafe { core::slice::from_raw_parts_mut(buf, Page::MAX) };
     let mut page = Page { buf, len: 0 };
     // SAFETY: sysfs calls us for our own kobjects only and `Dir::drop` waits for this call.
     let result = match unsafe { find(kobj, attr) } {

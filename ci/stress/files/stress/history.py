@@ -123,6 +123,18 @@ def _():
     refuse(HANDLERS + "/vdisk_blockio/mgmt", "add_device b1 filename=" + rows.backing("b1"), "ENOTBLK", "EINVAL")
 
 
+@row("attribute-fills-its-page")
+def _():
+    """A file that has more to show than a page holds shows what fits, without a warning of the kernel's."""
+    nullio("n1")
+    mark = rows.mark("long name begins")
+    long = "/tmp" + "/" * 4089 + "pr"
+    must(TREE + "/devices/n1/pr_file_name", long)
+    shown = lib.read(TREE + "/devices/n1/pr_file_name")
+    check(shown.startswith(long.encode()), "shows %r" % shown[-20:])
+    check("WARNING" not in rows.log_since(mark), "the kernel warned")
+
+
 @row("blocksize-odd")
 def _():
     """Block sizes that are none are refused without a warning."""

@@ -417,6 +417,9 @@ pub(crate) struct Test {
     /// Only the scenarios on this board [default: every board that a scenario names]
     #[arg(long, short, value_name = "BOARD")]
     pub(crate) board: Option<String>,
+    /// Only scenarios, with modules that answer EAGAIN to every management command at once
+    #[arg(long)]
+    pub(crate) force_eagain: bool,
     /// Go on after a failure even with a FILTER; a run of everything always does
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -430,7 +433,7 @@ pub(crate) struct Test {
 
 const TEST_HELP: &str = "\
 Names are GROUP/TEST: host/CRATE/TEST, check/WHAT, build/BOARD-FLAVOUR, scenario/NAME@BOARD-FLAVOUR,
-golden/TRANSCRIPT.
+golden/TRANSCRIPT. A scenario whose name ends with -eagain runs with modules that let no writer wait.
 
 Verdicts of a scenario:
   pass     every step did what it had to, and the console shows nothing that a kernel prints when it is unwell
@@ -443,4 +446,5 @@ Examples:
   cargo xtask test
   cargo xtask test host/board-profile
   cargo xtask test scenario/boot --board qemu-minimal
-  cargo xtask test scenario/ --flavor debug --json results.json";
+  cargo xtask test scenario/ --flavor debug --json results.json
+  cargo xtask test --force-eagain --keep-going scenario/";

@@ -62,7 +62,7 @@ pub(crate) fn build_until(
     if last == StageName::Kernel {
         return Ok(None);
     }
-    let modules = modules::build(ctx, &tools, &kernel)?;
+    let modules = modules::build(ctx, &tools, &kernel, modules::Writers::Wait)?;
     if last == StageName::Modules {
         return Ok(None);
     }
@@ -86,6 +86,12 @@ pub(crate) fn build_until(
         manifest::write(&sources, board, &built)?;
     }
     Ok(Some(built))
+}
+
+/// The modules once more, such that no writer of a management command waits for its end.
+pub(crate) fn impatient_modules(ctx: &Ctx, built: &Built) -> miette::Result<modules::Modules> {
+    let _lock = Lock::of_outputs(ctx)?;
+    modules::build(ctx, &built.tools, &built.kernel, modules::Writers::Leave)
 }
 
 /// Packs what was built as `types` too, and names them in the manifest.

@@ -9,6 +9,7 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer};
 
 use crate::cli::{Flavor, ImageType};
+use crate::stage::modules::Writers;
 
 /// A scenario, checked.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +25,9 @@ pub(crate) struct Scenario {
     /// The flavours that it makes sense on; both if the file does not say.
     #[serde(default, deserialize_with = "flavors")]
     flavors: Vec<Flavor>,
+    /// The kinds of modules that it is played with; those that ship if the file does not say.
+    #[serde(default)]
+    writers: Vec<Writers>,
     /// Debian packages that its commands need.
     #[serde(default)]
     pub(crate) with: Vec<String>,
@@ -125,6 +129,8 @@ pub(crate) enum Step {
         /// Seconds that it may take.
         #[serde(default = "exec_deadline")]
         deadline_s: f64,
+        /// The only kind of modules that it is done with.
+        writers: Option<Writers>,
     },
     /// Compares every option that the kernel's fragments request with the guest's `/proc/config.gz`.
     KernelOptions {},
@@ -279,6 +285,17 @@ impl Scenario {
         Ok(())
     }
 
+    /// Whether it is played with such modules; `forced` if they were asked for, whatever the file says.
+    pub(crate) fn is_played_with(&self, writers: Writers, forced: Option<Writers>) -> bool {
+        let shipped = |step: &Step| matches!(step, Step::Boot { as_shipped: true, .. });
+        match forced {
+            // What boots as it ships has the modules that ship.
+            Some(forced) => writers == forced && !self.steps.iter().any(shipped),
+            None if self.writers.is_empty() => writers == Writers::Wait,
+            None => self.writers.contains(&writers),
+        }
+    }
+
     /// Whether it makes sense on `flavor`.
     pub(crate) fn fits(&self, flavor: Flavor) -> bool {
         self.flavors.is_empty() || self.flavors.contains(&flavor)
@@ -363,6 +380,23 @@ mod tests {
         assert_eq!(boot("").unwrap().image_types(), []);
         let error = boot("from = \"qcow2\"").unwrap_err();
         assert!(error.contains("as it ships"), "{error}");
+    }
+
+    #[test]
+    fn other_modules_are_asked_for_by_the_file_or_by_who_runs_it() {
+        let played = |text: &str, forced| {
+            let scenario = Scenario::parse(&format!("title = \"t\"\nboards = [\"b\"]\n{text}")).unwrap();
+            [Writers::Wait, Writers::Leave].map(|writers| scenario.is_played_with(writers, forced))
+        };
+        let boot = |rest: &str| {
+            format!("[[step]]\ndo = \"boot\"\nthrough = \"firmware\"\n{rest}[[step]]\ndo = \"wait\"\nline = \"x\"\n")
+        };
+        let (plain, shipped) = (boot(""), boot("as_shipped = true\n"));
+        let both = format!("writers = [\"wait\", \"leave\"]\n{plain}");
+        assert_eq!(played(&plain, None), [true, false]);
+        assert_eq!(played(&both, None), [true, true]);
+        assert_eq!(played(&plain, Some(Writers::Leave)), [false, true]);
+        assert_eq!(played(&shipped, Some(Writers::Leave)), [false, false]);
     }
 
     #[test]

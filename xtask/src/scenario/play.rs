@@ -16,6 +16,8 @@ use crate::guest::boot::{Guest, Pace, Parts};
 use crate::guest::packages;
 use crate::lock::Lock;
 use crate::pipeline::Built;
+use crate::stage::drivers::STACK;
+use crate::stage::modules::{Modules, Writers};
 use crate::stage::{convert, kernel};
 use crate::vm::console::Console;
 use crate::vm::disks::{self, Other};
@@ -32,10 +34,19 @@ pub(crate) struct Stage<'a> {
     pub(crate) flavor: Flavor,
     /// What was built of it.
     pub(crate) built: &'a Built,
+    /// Modules that take the place of those in the image; those of the image without.
+    pub(crate) modules: Option<&'a Modules>,
     /// What executes the guest.
     pub(crate) accel: Accel,
     /// How many other scenarios run at the same time.
     pub(crate) neighbours: usize,
+}
+
+impl Stage<'_> {
+    /// What becomes of writers of management commands here.
+    pub(crate) fn writers(&self) -> Writers {
+        self.modules.map_or(Writers::Wait, Modules::writers)
+    }
 }
 
 /// A guest that is on.
@@ -56,6 +67,8 @@ pub(crate) struct Play<'a> {
     pub(super) parts: Parts,
     pub(super) dir: PathBuf,
     pub(super) pace: Pace,
+    /// Folders that are laid over the guest's root.
+    pub(super) add_files: Vec<PathBuf>,
     pub(super) disks: Vec<Disk>,
     pub(super) packages: Option<Disk>,
     pub(super) running: Option<Running>,
@@ -69,10 +82,15 @@ pub(crate) struct Play<'a> {
 impl<'a> Play<'a> {
     /// Prepares disks and packages in a folder that no earlier run shows in.
     pub(crate) fn new(ctx: &'a Ctx, scenario: &'a Scenario, stage: &'a Stage<'a>) -> miette::Result<Self> {
-        let name = format!("{}-{}-{}", scenario.name, stage.board.name(), stage.flavor.name());
+        let suffix = stage.writers().suffix();
+        let name = format!("{}-{}-{}{suffix}", scenario.name, stage.board.name(), stage.flavor.name());
         let dir = ctx.target.join("scenarios").join(name);
         let lock = Lock::of_guest(&dir)?;
         files::fresh_dir(&dir)?;
+        let mut add_files: Vec<_> = scenario.add_files.iter().map(|folder| ctx.root.join(folder)).collect();
+        if let Some(modules) = stage.modules {
+            add_files.push(overlay_modules(modules, stage.built.kernel.release(), &dir)?);
+        }
         let mut all = disks::prepare(stage.board.vm(), &stage.built.image.disk(), &dir)?;
         for extra in &scenario.disks {
             let path = dir.join(format!("{}.img", extra.serial));
@@ -91,6 +109,7 @@ impl<'a> Play<'a> {
                 names => Some(packages::disk(ctx, &stage.built.tools, names)?),
             },
             dir,
+            add_files,
             running: None,
             boots: 0,
             console: None,
@@ -165,6 +184,17 @@ impl<'a> Play<'a> {
         let missing = crate::kconfig::missing(&fragments, config);
         Ok(missing.iter().map(|m| format!("{}:{}: {}", m.fragment, m.line, m.requested)).collect())
     }
+}
+
+/// A folder below `dir` that puts `modules` where the image has its own.
+fn overlay_modules(modules: &Modules, release: &str, dir: &Path) -> miette::Result<PathBuf> {
+    let overlay = dir.join("modules");
+    let place = overlay.join("usr/lib/modules").join(release).join(STACK);
+    for path in files::walk(modules.dir())?.iter().filter(|path| path.extension().is_some_and(|e| e == "ko"))
+    {
+        files::copy(&modules.dir().join(path), &place.join(path))?;
+    }
+    Ok(overlay)
 }
 
 fn at_step(number: usize, verdict: Verdict) -> Verdict {

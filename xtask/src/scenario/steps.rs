@@ -13,11 +13,14 @@ use super::verdict::{not_seen, unexpected_end, Verdict};
 use crate::cli::Flavor;
 use crate::guest::agent::{End, Limits, Stream};
 use crate::guest::boot::{self, Control, Guest, Through, Wishes};
+use crate::stage::modules::Writers;
 use crate::vm::machine::{Disk, OnReset};
 use crate::vm::running::Vm;
 
 /// Seconds without a sign of life; the agent gives one every five.
 const SILENCE_S: f64 = 30.0;
+/// What makes a script's writers wait where the modules do not.
+const PATIENT: &str = include_str!("patient.sh");
 /// Characters of a command's output that a failure shows.
 const SHOWN: usize = 3000;
 
@@ -39,7 +42,12 @@ impl Play<'_> {
                 Some(console) => Ok(console.type_in(text)?),
                 None => Err(Verdict::Fail("there is no console to type at".into())),
             },
-            Step::Exec { run, expect, reject, status, deadline_s } => {
+            Step::Exec { writers: Some(writers), .. } if *writers != self.stage.writers() => Ok(()),
+            Step::Exec { run, expect, reject, status, deadline_s, .. } => {
+                let run = match self.stage.writers() {
+                    Writers::Wait => run,
+                    Writers::Leave => &format!("{PATIENT}{run}"),
+                };
                 let (end, output) = self.exec(run, *deadline_s)?;
                 match end {
                     End::Exit(got) if got == *status => look("the output", &output, expect, reject),
@@ -84,7 +92,7 @@ impl Play<'_> {
             cpus: self.stage.board.vm().cpus,
             disks,
             packages: self.packages.clone(),
-            add_files: self.scenario.add_files.iter().map(|folder| self.ctx.root.join(folder)).collect(),
+            add_files: self.add_files.clone(),
             cmdline: self.scenario.cmdline.clone(),
             snapshot: false,
             gdb: false,

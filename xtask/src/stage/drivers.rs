@@ -15,7 +15,7 @@ use crate::module_index::ModuleIndex;
 use crate::step::Step;
 
 /// Where the target stack's modules stand below `lib/modules/<release>`.
-const STACK: &str = "updates";
+pub(crate) const STACK: &str = "updates";
 /// The index files that busybox's modprobe reads.
 const INDEX: [&str; 5] =
     ["modules.dep", "modules.alias", "modules.symbols", "modules.builtin", "modules.softdep"];

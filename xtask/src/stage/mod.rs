@@ -6,7 +6,7 @@ use crate::cli::Flavor;
 
 mod archives;
 pub(crate) mod convert;
-mod drivers;
+pub(crate) mod drivers;
 pub(crate) mod image;
 mod incremental;
 pub(crate) mod kernel;

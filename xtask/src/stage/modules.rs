@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use miette::IntoDiagnostic as _;
+use serde::Deserialize;
 
 use super::incremental;
 use super::kernel::Kernel;
@@ -18,11 +19,40 @@ const INSIDE: &str = "/modules";
 /// Where it writes.
 const OUTPUT: &str = "/modules-out";
 
+/// What becomes of whoever writes a management command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Writers {
+    /// They wait for its end, within reason: what ships.
+    Wait,
+    /// They leave at once with `EAGAIN`, and have to ask `last_sysfs_mgmt_res`: for tests.
+    Leave,
+}
+
+impl Writers {
+    /// What names of builds, tests and folders end with.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Wait => "",
+            Self::Leave => "-eagain",
+        }
+    }
+
+    /// `make`'s further arguments; see `modules/Kbuild`.
+    fn make_args(self) -> &'static [&'static str] {
+        match self {
+            Self::Wait => &[],
+            Self::Leave => &["SCST_FORCE_EAGAIN=1"],
+        }
+    }
+}
+
 /// The target stack's modules.
 #[derive(Debug)]
 pub(crate) struct Modules {
     dir: PathBuf,
     stamp: Stamp,
+    writers: Writers,
 }
 
 impl Modules {
@@ -31,28 +61,40 @@ impl Modules {
         &self.dir
     }
 
+    /// What becomes of writers with these.
+    pub(crate) fn writers(&self) -> Writers {
+        self.writers
+    }
+
     /// The record of the build.
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.stamp
     }
 }
 
-/// Compiles `modules/` against `kernel`.
-pub(crate) fn build(ctx: &Ctx, tools: &ToolsTree, kernel: &Kernel) -> miette::Result<Modules> {
-    let home = ctx.target.join("modules").join(kernel.name());
+/// Compiles `modules/` against `kernel`; each kind of `writers` in a folder of its own, so that neither undoes the other.
+pub(crate) fn build(
+    ctx: &Ctx,
+    tools: &ToolsTree,
+    kernel: &Kernel,
+    writers: Writers,
+) -> miette::Result<Modules> {
+    let home = ctx.target.join("modules").join(kernel.name() + writers.suffix());
     let sources = ctx.root.join("modules");
     let mut inputs = Inputs::new();
     inputs.value("kernel", kernel.stamp().digest());
     inputs.tree("modules", &sources, is_source)?;
     let stamp = StampFile::new(home.join("stamp.json"), &home);
-    let stamp = step::stage(ctx, "modules", &stamp, &inputs, |step| {
+    let name = format!("modules{}", writers.suffix());
+    let stamp = step::stage(ctx, &name, &stamp, &inputs, |step| {
         // What was compiled against another kernel is of no use, and make would not notice.
         incremental::make(&home, &kernel.stamp().digest(), |build| {
-            step.run(&make(tools, kernel, &sources, build).arg("modules"))?;
+            let make = make(tools, kernel, &sources, build).args(writers.make_args());
+            step.run(&make.arg("modules"))?;
             collect(step, tools, kernel, build, &home.join("out"))
         })
     })?;
-    Ok(Modules { dir: home.join("out"), stamp })
+    Ok(Modules { dir: home.join("out"), stamp, writers })
 }
 
 /// `make` on `modules/`, its output beside the sources' mount and never in it.

@@ -15,6 +15,7 @@ use crate::pipeline::{self, Built};
 use crate::scenario::file::Scenario;
 use crate::scenario::play::{Play, Stage};
 use crate::scenario::verdict::Verdict;
+use crate::stage::modules::{Modules, Writers};
 use crate::vm::accel::{self, Wanted};
 use crate::vm::machine::Accel;
 
@@ -29,12 +30,14 @@ pub(crate) struct Case {
     scenario: Scenario,
     board: String,
     flavor: Flavor,
+    writers: Writers,
 }
 
 impl Case {
     /// The test's name.
     pub(crate) fn name(&self) -> String {
-        format!("scenario/{}@{}-{}", self.scenario.name, board_name(&self.board), self.flavor.name())
+        let (scenario, board) = (&self.scenario.name, board_name(&self.board));
+        format!("scenario/{scenario}@{board}-{}{}", self.flavor.name(), self.writers.suffix())
     }
 
     /// The name of the test that builds its board.
@@ -58,8 +61,20 @@ fn board_name(board: &str) -> &str {
     file.strip_suffix(".toml").unwrap_or(file)
 }
 
-/// Every scenario in `folder` on every board that it names, as far as `board` and `flavor` let them.
-pub(crate) fn cases(folder: &Path, board: Option<&str>, flavor: Flavor) -> miette::Result<Vec<Case>> {
+/// Which cases are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    /// This board's alone.
+    pub(crate) board: Option<&'a str>,
+    /// This flavour's.
+    pub(crate) flavor: Flavor,
+    /// Those with such modules alone, be they what a scenario asks for or not.
+    pub(crate) writers: Option<Writers>,
+}
+
+/// Every scenario in `folder` on every board and with all modules that it names, as far as `choice` lets them.
+pub(crate) fn cases(folder: &Path, choice: Choice<'_>) -> miette::Result<Vec<Case>> {
+    let Choice { board, flavor, writers: forced } = choice;
     let entries = std::fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>());
     let mut files = entries
@@ -70,12 +85,16 @@ pub(crate) fn cases(folder: &Path, board: Option<&str>, flavor: Flavor) -> miett
     for path in files {
         let scenario = Scenario::read(&path)?;
         let wanted = |name: &&String| board.is_none_or(|board| board == board_name(name));
-        if scenario.fits(flavor) {
-            cases.extend(scenario.boards.iter().filter(wanted).map(|board| Case {
-                scenario: scenario.clone(),
-                board: board.clone(),
-                flavor,
-            }));
+        let with = [Writers::Wait, Writers::Leave];
+        for writers in with.into_iter().filter(|writers| scenario.is_played_with(*writers, forced)) {
+            if scenario.fits(flavor) {
+                cases.extend(scenario.boards.iter().filter(wanted).map(|board| Case {
+                    scenario: scenario.clone(),
+                    board: board.clone(),
+                    flavor,
+                    writers,
+                }));
+            }
         }
     }
     Ok(cases)
@@ -87,13 +106,29 @@ pub(crate) struct Ready {
     board: Board,
     flavor: Flavor,
     built: Built,
+    /// Modules that let no writer wait, if a case wants them.
+    eagain: Option<Modules>,
     accel: Accel,
 }
 
 impl Ready {
-    fn stage(&self, neighbours: usize) -> Stage<'_> {
-        let Self { board, flavor, built, accel } = self;
-        Stage { board, flavor: *flavor, built, accel: *accel, neighbours }
+    fn stage(&self, writers: Writers, neighbours: usize) -> Stage<'_> {
+        let Self { board, flavor, built, eagain, accel } = self;
+        let modules = eagain.as_ref().filter(|_| writers == Writers::Leave);
+        Stage { board, flavor: *flavor, built, modules, accel: *accel, neighbours }
+    }
+}
+
+/// What is to be built of a board.
+struct Order {
+    flavor: Flavor,
+    types: Vec<ImageType>,
+    writers: Vec<Writers>,
+}
+
+impl Order {
+    fn new(flavor: Flavor) -> Self {
+        Self { flavor, types: Vec::new(), writers: Vec::new() }
     }
 }
 
@@ -105,18 +140,19 @@ pub(crate) fn builds(
     accel: Wanted,
     report: &Report,
 ) -> Vec<Ready> {
-    let mut wanted: BTreeMap<(&str, &str), (Flavor, Vec<ImageType>)> = BTreeMap::new();
+    let mut wanted: BTreeMap<(&str, &str), Order> = BTreeMap::new();
     for case in cases {
-        let board = wanted.entry((&case.board, case.flavor.name())).or_insert((case.flavor, Vec::new()));
-        board.1.extend(case.scenario.image_types());
+        let order = wanted.entry((&case.board, case.flavor.name())).or_insert(Order::new(case.flavor));
+        order.types.extend(case.scenario.image_types());
+        order.writers.push(case.writers);
     }
     if let Some((board, flavor)) = more {
-        wanted.entry((board, flavor.name())).or_insert_with(|| (flavor, Vec::new()));
+        wanted.entry((board, flavor.name())).or_insert(Order::new(flavor));
     }
-    let build = |((board, _), (flavor, mut types)): (_, (Flavor, Vec<ImageType>))| {
-        types.sort_by_key(|kind| kind.name());
-        types.dedup();
-        (!report.stopped()).then(|| build(ctx, board, flavor, &types, accel, report))?
+    let build = |((board, _), mut order): (_, Order)| {
+        order.types.sort_by_key(|kind| kind.name());
+        order.types.dedup();
+        (!report.stopped()).then(|| build(ctx, board, &order, accel, report))?
     };
     wanted.into_iter().filter_map(build).collect()
 }
@@ -133,17 +169,11 @@ pub(crate) fn play_all(ctx: &Ctx, cases: &[&Case], ready: &[Ready], more: Vec<Te
 pub(crate) fn golden_stage<'a>(ctx: &Ctx, ready: &'a [Ready], flavor: Flavor) -> Option<Stage<'a>> {
     let neighbours = GUESTS.min(ctx.jobs) - 1;
     let found = ready.iter().find(|r| r.board.name() == board_name(golden::BOARD) && r.flavor == flavor)?;
-    Some(found.stage(neighbours))
+    Some(found.stage(Writers::Wait, neighbours))
 }
 
-fn build(
-    ctx: &Ctx,
-    name: &str,
-    flavor: Flavor,
-    types: &[ImageType],
-    wanted: Wanted,
-    report: &Report,
-) -> Option<Ready> {
+fn build(ctx: &Ctx, name: &str, order: &Order, wanted: Wanted, report: &Report) -> Option<Ready> {
+    let flavor = order.flavor;
     let start = Instant::now();
     let profile = match name.contains('/') {
         true => ctx.root.join(name).display().to_string(),
@@ -151,11 +181,14 @@ fn build(
     };
     let made = Boards::new(ctx).load(&profile).and_then(|board| {
         let built = pipeline::build(ctx, &board, flavor)?;
-        if !types.is_empty() {
-            pipeline::convert(ctx, &board, &built, types)?;
+        if !order.types.is_empty() {
+            pipeline::convert(ctx, &board, &built, &order.types)?;
         }
+        let eagain =
+            order.writers.contains(&Writers::Leave).then(|| pipeline::impatient_modules(ctx, &built));
+        let eagain = eagain.transpose()?;
         let accel = accel::choose(wanted, &ctx.cache, built.tools.root(), &built.kernel.bzimage())?;
-        Ok(Ready { board, flavor, built, accel })
+        Ok(Ready { board, flavor, built, eagain, accel })
     });
     let (ready, result) = match made {
         Ok(ready) => (Some(ready), Ok(())),
@@ -169,7 +202,7 @@ fn test<'a>(ctx: &'a Ctx, case: &'a Case, ready: &'a [Ready], at_once: usize) ->
     let found = ready.iter().find(|r| r.board.name() == board_name(&case.board) && r.flavor == case.flavor);
     let work = move || match found {
         None => Err(Failure { verdict: "missing", details: "there is no image: its build failed".into() }),
-        Some(ready) => play(ctx, &case.scenario, &ready.stage(at_once - 1)),
+        Some(ready) => play(ctx, &case.scenario, &ready.stage(case.writers, at_once - 1)),
     };
     Test { name: case.name(), work: Box::new(work) }
 }

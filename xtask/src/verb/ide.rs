@@ -27,7 +27,7 @@ pub(crate) fn run(ctx: &Ctx) -> miette::Result<ExitCode> {
     let request =
         kernel::Request { arch: board_profile::Arch::X86_64, flavor: Flavor::Release, fragments: vec![] };
     let kernel = kernel::build(ctx, &sources, &tools, &source, &request)?;
-    let built = modules::build(ctx, &tools, &kernel)?;
+    let built = modules::build(ctx, &tools, &kernel, modules::Writers::Wait)?;
     let build = built.dir().with_file_name("build");
     let step = Step::start(ctx, "ide", &Reason::NeverFinished)?;
     let folder = ctx.root.join("modules");

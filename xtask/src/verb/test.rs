@@ -8,7 +8,8 @@ use std::time::Instant;
 use crate::cli::{Flavor, Test};
 use crate::ctx::Ctx;
 use crate::golden::{self, Golden};
-use crate::testing::guests::{self, Case};
+use crate::stage::modules::Writers;
+use crate::testing::guests::{self, Case, Choice};
 use crate::testing::queue;
 use crate::testing::report::{OnFailure, Report};
 use crate::testing::{checks, host};
@@ -25,8 +26,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
         _ => true,
     };
     let selected = |name: &str| args.filter.as_deref().is_none_or(|filter| name.contains(filter));
-    // Choosing a board or a flavour is choosing scenarios.
-    let on_host = args.board.is_none() && args.flavor.is_none();
+    // Choosing a board, a flavour or modules is choosing scenarios.
+    let on_host = args.board.is_none() && args.flavor.is_none() && !args.force_eagain;
     let mut on_this_machine = Vec::new();
     if on_host && wants("host") {
         eprintln!("    tests: compiling the host's");
@@ -36,7 +37,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     on_this_machine.retain(|test| selected(&test.name));
     sources.retain(|test| selected(&test.name));
     let flavor = args.flavor.unwrap_or(Flavor::Release);
-    let cases = guests::cases(&ctx.root.join(SCENARIOS), args.board.as_deref(), flavor)?;
+    let writers = args.force_eagain.then_some(Writers::Leave);
+    let choice = Choice { board: args.board.as_deref(), flavor, writers };
+    let cases = guests::cases(&ctx.root.join(SCENARIOS), choice)?;
     let builds = |case: &&Case| wants("build") && selected(&case.build_name());
     let to_play = |case: &&Case| wants("scenario") && selected(&case.name());
     let to_build: Vec<&Case> = cases.iter().filter(|case| builds(case) || to_play(case)).collect();
@@ -44,7 +47,8 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let golden = Golden::read(ctx)?;
     let on_golden =
         args.board.as_deref().is_none_or(|board| golden::BOARD.ends_with(&format!("/{board}.toml")));
-    let replays = |name: &str| on_golden && wants("golden") && selected(name);
+    // A transcript tells what a writer was told who waited.
+    let replays = |name: &str| on_golden && !args.force_eagain && wants("golden") && selected(name);
     let names: Vec<String> = golden.names().into_iter().filter(|name| replays(name)).collect();
     if args.list {
         for test in on_this_machine.iter().chain(&sources) {

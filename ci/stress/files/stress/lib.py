@@ -15,6 +15,10 @@ import traceback
 TREE = "/sys/kernel/scst_tgt"
 LOCAL = TREE + "/targets/scst_local"
 DEFAULT = LOCAL + "/scst_local_tgt"
+LAST_RESULT = TREE + "/last_sysfs_mgmt_res"
+# Modules that let no writer wait; then this program waits, as long as the modules would.
+FORCED_EAGAIN = "SCST_FORCE_EAGAIN" in os.environ
+PATIENCE = 15
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 
 # What the kernel may keep when the modules have gone: caches of its own that are warm now and were not before.
@@ -45,11 +49,23 @@ def write(path, data):
         return e.errno
     try:
         os.write(fd, data)
-        return 0
+        code = 0
     except OSError as e:
-        return e.errno
+        code = e.errno
     finally:
         os.close(fd)
+    return settled() if FORCED_EAGAIN and code == errno.EAGAIN and path.startswith(TREE) else code
+
+
+def settled(seconds=PATIENCE):
+    """How the management command that was written last ended; EAGAIN if it has not ended in time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and os.path.exists(TREE):
+        result = read(LAST_RESULT)
+        if result is not None:
+            return -int(result)
+        time.sleep(0.005)
+    return errno.EAGAIN
 
 
 def must(path, data):
@@ -57,7 +73,7 @@ def must(path, data):
     code = write(path, data)
     while code == errno.EAGAIN:
         time.sleep(0.5)
-        result = read(TREE + "/last_sysfs_mgmt_res")
+        result = read(LAST_RESULT)
         code = errno.EAGAIN if result is None else -int(result)
     if code:
         fail("writing %r to %s: %s" % (data, path, name_of(code)))

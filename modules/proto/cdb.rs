@@ -7,7 +7,7 @@ use super::optable;
 use super::sense::Sense;
 
 pub use super::command::{
-    Command, Decoded, ModeSelect, ModeSense, PageControl, ReportOpcodes, Transfer, Unit,
+    Command, Decoded, FormatUnit, ModeSelect, ModeSense, PageControl, ReportOpcodes, Transfer, Unit,
 };
 
 /// Parses `cdb`, which may be longer than the command.
@@ -293,13 +293,13 @@ impl Raw {
                 lba,
                 alloc_len: count,
             },
-            Op::FormatUnit => Command::FormatUnit {
+            Op::FormatUnit => Command::FormatUnit(FormatUnit {
                 pinfo: self.byte(1) >> 6,
                 long_list: self.bit(1, 5),
                 data: self.bit(1, 4),
                 complete_list: self.bit(1, 3),
                 list_format: self.byte(1) & 0x07,
-            },
+            }),
             Op::ModeSense6 => self.mode_sense(false, count),
             Op::ModeSense10 => self.mode_sense(true, count),
             Op::ModeSelect6 => self.mode_select(false, count),

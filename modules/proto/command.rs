@@ -113,6 +113,21 @@ impl ModeSelect {
     }
 }
 
+/// FORMAT UNIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatUnit {
+    /// FMTPINFO, 0 to 3: protection information.
+    pub pinfo: u8,
+    /// LONGLIST: the header of the parameter list has 8 bytes instead of 4.
+    pub long_list: bool,
+    /// FMTDATA: there is a parameter list.
+    pub data: bool,
+    /// CMPLST: its defect list replaces the known ones.
+    pub complete_list: bool,
+    /// DEFECT LIST FORMAT, 0 to 7.
+    pub list_format: u8,
+}
+
 /// REPORT SUPPORTED OPERATION CODES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportOpcodes {
@@ -180,13 +195,7 @@ pub enum Command {
         lba: u64,
         alloc_len: u32,
     },
-    FormatUnit {
-        pinfo: u8,
-        long_list: bool,
-        data: bool,
-        complete_list: bool,
-        list_format: u8,
-    },
+    FormatUnit(FormatUnit),
     TestUnitReady,
     RequestSense {
         desc: bool,

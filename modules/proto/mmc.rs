@@ -34,7 +34,7 @@ pub fn toc(msf: bool, format: u8, track: u8, blocks: u32, out: &mut [u8]) -> Res
         }
         // Where the last session begins: at the only one's first track.
         1 => write_track(1, 0, msf, &mut w),
-        _ => return Err(Sense::invalid_field_in_cdb(2)),
+        _ => return Err(Sense::invalid_field_in_cdb_bit(2, 3)),
     }
     let following = w.total().saturating_sub(2);
     w.patch_u16(0, u16::try_from(following).unwrap_or(u16::MAX));

@@ -13,7 +13,7 @@
 //! | [`pr_file`], [`pr_text`] | how they outlive the power, and how people read them |
 //! | [`sense`], [`status`] | how a command ends |
 //! | [`range`] | blocks to bytes, checked |
-//! | [`inquiry`], [`mode`], [`mode_file`], [`log`], [`capacity`], [`unmap`], [`mmc`], [`lun`], [`opcodes_report`] | answers and lists |
+//! | [`inquiry`], [`mode`], [`mode_file`], [`log`], [`capacity`], [`unmap`], [`format`], [`mmc`], [`lun`], [`opcodes_report`] | answers and lists |
 //! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
 //! | [`pattern`], [`cpumask`], [`io_grouping`] | who belongs to a group, and what its settings say |
 //! | [`text`], [`writer`] | inline strings, bounded output |
@@ -27,6 +27,7 @@ pub mod cdb;
 pub mod command;
 pub mod cpumask;
 pub mod device_type;
+pub mod format;
 pub mod id;
 pub mod inquiry;
 pub mod io_grouping;

@@ -3,7 +3,7 @@
 //! opcode table.
 
 use super::cdb::ReportOpcodes;
-use super::opcode::{Flags, OpDesc};
+use super::opcode::{Flags, Op, OpDesc};
 use super::optable;
 use super::sense::Sense;
 use super::writer::Writer;
@@ -91,13 +91,23 @@ fn cdb_len(op: &OpDesc) -> u16 {
     u16::try_from(op.cdb_len()).unwrap_or(0)
 }
 
-/// The command timeouts descriptor (SPC-4 6.35.4), in seconds: a command that reaches the medium
-/// may take a minute, any other ten seconds.
+/// The command timeouts descriptor (SPC-4 6.35.4), in seconds.
 fn write_timeouts(op: &OpDesc, w: &mut Writer<'_>) {
     w.u16(10);
     w.u16(0);
     w.u32(1);
-    w.u32(if op.flags.has(Flags::MEDIUM) { 60 } else { 10 });
+    w.u32(recommended_timeout(op));
+}
+
+/// A command that reaches the medium may take a minute, one that asks about it or does not need it ten seconds; a large disk
+/// is not formatted in either.
+fn recommended_timeout(op: &OpDesc) -> u32 {
+    match op.op {
+        Op::FormatUnit => 3600,
+        Op::TestUnitReady | Op::ReadCapacity10 | Op::ReadCapacity16 => 10,
+        _ if op.flags.has(Flags::MEDIUM) => 60,
+        _ => 10,
+    }
 }
 
 /// A set of task management functions, as byte 0 of the report names them.

@@ -147,6 +147,8 @@ codes! {
     WRITE_ERROR = MediumError / 0x03 / 0x00;
     /// Reading from the backing store failed.
     READ_ERROR = MediumError / 0x11 / 0x00;
+    /// FORMAT UNIT did not get to its end.
+    FORMAT_FAILED = MediumError / 0x31 / 0x01;
     /// Trouble inside the target.
     INTERNAL_TARGET_FAILURE = HardwareError / 0x44 / 0x00;
     /// SET TARGET PORT GROUPS found nobody to carry it out.
@@ -223,6 +225,14 @@ impl Sense {
             ascq,
             specific: Specific::None,
             information: None,
+        }
+    }
+
+    /// FORMAT UNIT is running, and has come so many 65536ths of its way.
+    pub const fn formatting(progress: u16) -> Self {
+        Self {
+            specific: Specific::Progress(progress),
+            ..Self::FORMAT_IN_PROGRESS
         }
     }
 

@@ -15,6 +15,7 @@ use crate::latency;
 use crate::nexus::Nexus;
 use crate::proto::cdb;
 use crate::proto::opcode;
+use crate::proto::optable;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
 use crate::stats::{self, Way};
@@ -158,6 +159,7 @@ impl Command<Received> {
                 })
             }
             Err(sense) => {
+                let sense = self.refusal(sense);
                 let unknown = sense == Sense::INVALID_OPCODE;
                 let way = if unknown {
                     Way::Unknown
@@ -169,6 +171,20 @@ impl Command<Received> {
                 self.finish(sense.into());
                 None
             }
+        }
+    }
+
+    /// What is wrong with a CDB that has a mistake. Where nobody serves the command, that is what is wrong with it.
+    #[cold]
+    fn refusal(&self, mistake: Sense) -> Sense {
+        let cdb = self.cmnd.cdb();
+        let code = |at| cdb.get(at).copied().unwrap_or(0);
+        match optable::lookup(code(0), code(1)) {
+            Some(op) if !execute::serves(self.nexus.device(), op) => match mistake {
+                Sense::INVALID_OPCODE => mistake,
+                _ => op.not_supported(),
+            },
+            _ => mistake,
         }
     }
 
@@ -257,7 +273,7 @@ impl Command<Decoded> {
             (opcode::Direction::None, _) => None,
             (opcode::Direction::In, Direction::In) => None,
             (opcode::Direction::Out, Direction::Out) => {
-                (u64::from(self.cmnd.buffer_len()) < bytes).then_some(Sense::INVALID_FIELD_IN_CDB)
+                (u64::from(self.cmnd.buffer_len()) < bytes).then_some(self.cut_short())
             }
             // A command whose answer may be empty needs no buffer.
             (opcode::Direction::In, Direction::None)
@@ -266,6 +282,16 @@ impl Command<Decoded> {
                 None
             }
             _ => Some(Sense::DATA_PHASE_ERROR),
+        }
+    }
+}
+
+impl Command<Decoded> {
+    /// The sense for data that end too early. The list of FORMAT UNIT has a length that its CDB does not name.
+    fn cut_short(&self) -> Sense {
+        match self.state.0.op.length {
+            opcode::Length::FormatHeader => Sense::PARAMETER_LIST_LENGTH_ERROR,
+            _ => Sense::INVALID_FIELD_IN_CDB,
         }
     }
 }

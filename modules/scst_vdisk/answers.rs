@@ -13,7 +13,7 @@ use scst::proto::sense::Sense;
 
 use crate::disk::{Disk, PHYSICAL_BLOCK};
 use crate::sbc::WRITE_SAME_MAX;
-use crate::store::{finish, Answer, Store};
+use crate::store::{finish, taken, Answer, Store};
 use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// MAXIMUM TRANSFER LENGTH, in bytes.
@@ -27,10 +27,11 @@ impl<S: Store> Disk<S> {
     pub(crate) fn answer(&self, cmd: &Command<Admitted>, command: Cdb) -> Outcome {
         match command {
             Cdb::TestUnitReady | Cdb::SendDiagnostic { .. } | Cdb::PreventAllow { .. } => {
-                Outcome::Good(0)
+                taken(cmd)
             }
             Cdb::RequestSense { desc, alloc_len } => {
-                sense_data(cmd, &Sense::NO_SENSE, desc, alloc_len)
+                let sense = self.formatting.sense().unwrap_or(Sense::NO_SENSE);
+                sense_data(cmd, &sense, desc, alloc_len)
             }
             Cdb::Inquiry {
                 evpd,

@@ -16,6 +16,7 @@ use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
+use crate::format::Format;
 use crate::job::Job;
 use crate::operation::{Medium, Operation};
 use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
@@ -200,6 +201,11 @@ impl Store for BlockIo {
             let outcome = operation.carry_out(&*device, &cmd);
             cmd.finish(outcome);
         });
+    }
+
+    fn format_unasked(&self, format: Format) -> Result {
+        let device = self.device.get().ok_or(ENODEV)?;
+        self.queue.spawn(move || format.carry_out_unasked(&*device))
     }
 
     fn sync(&self) -> Result {

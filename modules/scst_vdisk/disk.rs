@@ -20,6 +20,7 @@ use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
 
 use crate::attrs;
+use crate::format::Progress;
 use crate::handler::Kind;
 use crate::params::Params;
 use crate::sbc;
@@ -63,6 +64,7 @@ pub(crate) struct Disk<S> {
     /// Initiators may set ALUA states.
     pub(crate) expl_alua: Atomic<bool>,
     physical_exponent: Atomic<u32>,
+    pub(crate) formatting: Arc<Progress>,
     /// Most bytes that one UNMAP gives back.
     max_unmap: Atomic<u64>,
     /// READ CAPACITY (16) tells of physical blocks.
@@ -94,6 +96,7 @@ impl<S: Store> Disk<S> {
         let can_unmap = facts.as_ref().is_some_and(|facts| facts.max_unmap > 0);
         let discards = kind == Kind::Block && can_unmap;
         let binds_by_default = kind == Kind::Block;
+        let formatting = Arc::new(Progress::new(), GFP_KERNEL)?;
         let disk = try_pin_init!(Self {
             store,
             block_shift: params.block_shift,
@@ -112,6 +115,7 @@ impl<S: Store> Disk<S> {
             bind_alua_state: Atomic::new(params.bind_alua_state.unwrap_or(binds_by_default)),
             expl_alua: Atomic::new(false),
             physical_exponent: Atomic::new(0),
+            formatting,
             max_unmap: Atomic::new(sbc::WRITE_SAME_MAX),
             lb_per_pb_exp: Atomic::new(true),
             opt_trans_len: Atomic::new(OPT_TRANS_LEN),

@@ -18,6 +18,7 @@ use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
 use crate::disk;
+use crate::format::Format;
 use crate::job::Job;
 use crate::operation::{Medium, Operation};
 use crate::sbc::WRITE_SAME_MAX;
@@ -157,6 +158,11 @@ impl Store for FileIo {
             let outcome = operation.carry_out(&*image, &cmd);
             cmd.finish(outcome);
         });
+    }
+
+    fn format_unasked(&self, format: Format) -> Result {
+        let image = self.image.get().ok_or(ENODEV)?;
+        self.queue.spawn(move || format.carry_out_unasked(&*image))
     }
 
     fn sync(&self) -> Result {

@@ -18,7 +18,7 @@ use scst::proto::sense::Sense;
 use crate::cdrom::{Cdrom, Disc, Tray, BLOCK_SHIFT};
 use crate::fileio;
 use crate::job::Job;
-use crate::store::{check, finish, Check, Io};
+use crate::store::{check, finish, taken, Check, Io};
 use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// Room for the longest answer of a drive: its configuration.
@@ -131,7 +131,7 @@ impl Cdrom {
     /// Answers a command that needs no disc, or refuses it.
     fn answer(&self, cmd: &Command<Admitted>, command: Cdb) -> Outcome {
         match command {
-            Cdb::SendDiagnostic { .. } => Outcome::Good(0),
+            Cdb::SendDiagnostic { .. } => taken(cmd),
             Cdb::RequestSense { desc, alloc_len } => {
                 let sense = self.disc().err().unwrap_or(Sense::NO_SENSE);
                 sense_data(cmd, &sense, desc, alloc_len)

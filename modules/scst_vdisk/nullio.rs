@@ -10,6 +10,7 @@ use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::file::Transfer;
 use scst::proto::range::ByteRange;
 
+use crate::format::Format;
 use crate::operation::Operation;
 use crate::store::{finish, Answer, Check, Facts, Io, Store};
 
@@ -65,6 +66,10 @@ impl Store for NullIo {
 
     fn operate(&self, cmd: Command<Admitted>, _operation: Operation) {
         finish(cmd, Ok(()));
+    }
+
+    fn format_unasked(&self, _format: Format) -> Result {
+        Ok(())
     }
 
     fn sync(&self) -> Result {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What takes several steps on a store: WRITE SAME, UNMAP, GET LBA STATUS, COMPARE AND WRITE. All of it sleeps.
+//! What takes several steps on a store: WRITE SAME, UNMAP, GET LBA STATUS, COMPARE AND WRITE, FORMAT UNIT. All of it
+//! sleeps.
 
 use kernel::prelude::*;
 use kernel::sync::Mutex;
@@ -15,7 +16,8 @@ use scst::proto::sense::Sense;
 use scst::proto::status::Status;
 use scst::proto::unmap::{self, STATUS_LEN_MAX};
 
-use crate::store::failed;
+use crate::format::Format;
+use crate::store::{failed, taken};
 
 /// An open store, for those who may wait.
 pub(crate) trait Medium {
@@ -55,7 +57,6 @@ pub(crate) struct Geometry {
 }
 
 /// What to do. Ranges are not empty, and inside the medium as it was when the command came.
-#[derive(Clone, Copy)]
 pub(crate) enum Operation {
     /// Writes the initiator's one block, or zeroes, to all of a range.
     WriteSame {
@@ -81,6 +82,8 @@ pub(crate) enum Operation {
     },
     /// Writes the second half of the initiator's data if the first is what is there.
     CompareAndWrite { range: ByteRange, durable: bool },
+    /// Gives all storage back.
+    Format(Format),
 }
 
 impl Operation {
@@ -113,9 +116,10 @@ impl Operation {
                     .and_then(|()| write(medium, cmnd, range))
                     .and_then(|()| flush_if(medium, range, durable))
             }
+            Self::Format(format) => format.carry_out(medium, || cmnd.is_aborted()),
         };
         match result {
-            Ok(()) => Outcome::Good(u64::from(cmnd.buffer_len())),
+            Ok(()) => taken(cmd),
             Err(outcome) => outcome,
         }
     }

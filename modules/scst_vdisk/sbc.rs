@@ -37,6 +37,7 @@ pub(crate) fn serves(op: Op, thin: bool) -> bool {
             | WriteSame10
             | WriteSame16
             | CompareAndWrite
+            | FormatUnit
     );
     let is_of_thin_disks = thin && matches!(op, Unmap | GetLbaStatus);
     let is_answered = matches!(
@@ -62,6 +63,9 @@ impl<S: Store> Disk<S> {
     /// Carries a command out and finishes it, here or later.
     #[inline]
     pub(crate) fn execute(&self, cmd: Command<Admitted>) {
+        if let Some(sense) = self.format_in_the_way(&cmd.decoded().command) {
+            return cmd.finish(sense.into());
+        }
         match cmd.decoded().command {
             Cdb::Read { lba, blocks, .. } => match self.range(lba, blocks) {
                 Ok(range) if range.len > 0 => self.store.transfer(
@@ -127,6 +131,7 @@ impl<S: Store> Disk<S> {
                 self.verify(cmd, self.range_to_write(lba, blocks), check(compare), true);
             }
             Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
+            Cdb::FormatUnit(request) => self.format(cmd, &request),
             Cdb::WriteSame { .. }
             | Cdb::CompareAndWrite { .. }
             | Cdb::Unmap { .. }
@@ -249,7 +254,7 @@ impl<S: Store> Disk<S> {
     }
 
     #[inline]
-    fn range_to_write(&self, lba: u64, blocks: u32) -> Result<ByteRange, Sense> {
+    pub(crate) fn range_to_write(&self, lba: u64, blocks: u32) -> Result<ByteRange, Sense> {
         if self.unit.mode.swp() {
             return Err(Sense::SOFTWARE_WRITE_PROTECTED);
         }

@@ -35,6 +35,7 @@ mod cdrom;
 mod disk;
 mod disk_attrs;
 mod fileio;
+mod format;
 mod handler;
 mod identity;
 mod job;

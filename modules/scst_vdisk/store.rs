@@ -14,6 +14,7 @@ use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
 use scst::proto::status::Status;
 
+use crate::format::Format;
 use crate::operation::Operation;
 
 /// A transfer between the initiator's buffer and the store.
@@ -155,6 +156,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Carries out what takes several steps.
     fn operate(&self, cmd: Command<Admitted>, operation: Operation);
 
+    /// Carries out a format whose command is answered before it is done. An error where it was not begun.
+    fn format_unasked(&self, format: Format) -> Result;
+
     /// Brings everything that was written onto stable storage. Sleeps; called in process context.
     fn sync(&self) -> Result;
 
@@ -188,14 +192,18 @@ pub(crate) fn not_open(cmd: Command<Admitted>) {
 /// Ends a command whose work was done, or failed.
 pub(crate) fn finish(cmd: Command<Admitted>, result: Result<(), Outcome>) {
     let outcome = match result {
-        Ok(()) => Outcome::Good(
-            cmd.decoded()
-                .transfer
-                .bytes(cmd.nexus().device().block_shift()),
-        ),
+        Ok(()) => taken(&cmd),
         Err(outcome) => outcome,
     };
     cmd.finish(outcome);
+}
+
+/// The outcome of a command that moved all the data that its CDB names; what the initiator's buffer holds beyond that is
+/// its residual.
+#[inline]
+pub(crate) fn taken(cmd: &Command<Admitted>) -> Outcome {
+    let device = cmd.nexus().device();
+    Outcome::Good(cmd.decoded().transfer.bytes(device.block_shift()))
 }
 
 /// How a command ends that the store failed.

@@ -5,7 +5,7 @@ mod common;
 
 use common::hex;
 use proto::cdb::{
-    parse, parse_for, Command, ModeSelect, ModeSense, PageControl, ReportOpcodes, Unit,
+    parse, parse_for, Command, FormatUnit, ModeSelect, ModeSense, PageControl, ReportOpcodes, Unit,
 };
 use proto::device_type::DeviceType;
 use proto::opcode::{Direction, Flags, Length, Op, OpDesc, Types};
@@ -26,9 +26,9 @@ fn commands_with_their_arguments_and_transfers() {
     let cases = [
         ("00 00 00 00 00 00", Op::TestUnitReady, none, Command::TestUnitReady),
         ("03 01 00 00 12 00", Op::RequestSense, (In, 18, Bytes), Command::RequestSense { desc: true, alloc_len: 18 }),
-        ("04 f9 00 00 00 00", Op::FormatUnit, (Out, 8, Bytes), Command::FormatUnit { pinfo: 3, long_list: true, data: true, complete_list: true, list_format: 1 }),
-        ("04 10 00 00 00 00", Op::FormatUnit, (Out, 4, Bytes), Command::FormatUnit { pinfo: 0, long_list: false, data: true, complete_list: false, list_format: 0 }),
-        ("04 20 00 00 00 00", Op::FormatUnit, none, Command::FormatUnit { pinfo: 0, long_list: true, data: false, complete_list: false, list_format: 0 }),
+        ("04 f9 00 00 00 00", Op::FormatUnit, (Out, 8, Bytes), Command::FormatUnit(FormatUnit { pinfo: 3, long_list: true, data: true, complete_list: true, list_format: 1 })),
+        ("04 10 00 00 00 00", Op::FormatUnit, (Out, 4, Bytes), Command::FormatUnit(FormatUnit { pinfo: 0, long_list: false, data: true, complete_list: false, list_format: 0 })),
+        ("04 20 00 00 00 00", Op::FormatUnit, none, Command::FormatUnit(FormatUnit { pinfo: 0, long_list: true, data: false, complete_list: false, list_format: 0 })),
         ("08 1f ff fe 01 00", Op::Read6, (In, 1, Blocks), read(0x1F_FFFE, 1, false, false)),
         ("08 00 00 00 00 00", Op::Read6, (In, 256, Blocks), read(0, 256, false, false)),
         ("0a 18 00 01 00 00", Op::Write6, (Out, 256, Blocks), write(0x18_0001, 256, false, false)),

@@ -64,7 +64,7 @@ fn toc_refuses_what_is_not_there() {
         let refused = mmc::toc(false, format, 0, BLOCKS, &mut out);
         assert_eq!(
             refused,
-            Err(Sense::invalid_field_in_cdb(2)),
+            Err(Sense::invalid_field_in_cdb_bit(2, 3)),
             "format {format}"
         );
     }

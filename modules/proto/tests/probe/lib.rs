@@ -20,6 +20,11 @@ pub fn cdb(cdb: &[u8]) -> Result<(Decoded, u64), Sense> {
     Ok((decoded, decoded.transfer.bytes(9)))
 }
 
+/// FORMAT UNIT's list.
+pub fn format(request: &proto::command::FormatUnit, list: &[u8]) -> Result<bool, Sense> {
+    proto::format::immed(request, list)
+}
+
 /// A range of blocks.
 pub fn range(lba: u64, blocks: u32, shift: u32, capacity: u64) -> Option<u64> {
     proto::range::byte_range(lba, blocks, shift, capacity)

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! FORMAT UNIT (SBC-3 5.3): a thin disk gives all its storage back, a thick one stays as it is.
+
+use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
+use kernel::sync::Arc;
+
+use scst::command::{Admitted, Command, Outcome};
+use scst::proto::cdb::{Command as Cdb, FormatUnit};
+use scst::proto::format;
+use scst::proto::range::ByteRange;
+use scst::proto::sense::Sense;
+use scst::proto::status::Status;
+
+use crate::disk::Disk;
+use crate::operation::{Medium, Operation};
+use crate::store::{finish, Store};
+
+/// Bytes that are given back between two looks at the progress.
+const STEP: u64 = 256 << 20;
+
+/// How far a format has come.
+pub(crate) struct Progress(Atomic<u32>);
+
+/// No format is running; otherwise the number is by one more than the 65536ths that are done.
+const IDLE: u32 = 0;
+
+impl Progress {
+    /// Of a disk that is not being formatted.
+    pub(crate) fn new() -> Self {
+        Self(Atomic::new(IDLE))
+    }
+
+    /// A format is running. Any context.
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        self.0.load(Relaxed) != IDLE
+    }
+
+    /// What commands are told while a format is running (SBC-3 4.33). Any context.
+    pub(crate) fn sense(&self) -> Option<Sense> {
+        let done = self.0.load(Relaxed).checked_sub(1)?;
+        Some(Sense::formatting(u16::try_from(done).unwrap_or(u16::MAX)))
+    }
+
+    fn set(&self, done: u64, all: u64) {
+        let parts = done.saturating_mul(1 << 16).checked_div(all).unwrap_or(0);
+        let parts = u32::try_from(parts.min(0xFFFF)).unwrap_or(0);
+        self.0.store(parts.saturating_add(1), Relaxed);
+    }
+}
+
+/// A format under way; there is one at most. It is over when this goes.
+pub(crate) struct Format {
+    progress: Arc<Progress>,
+    /// Not empty.
+    whole: ByteRange,
+}
+
+impl Drop for Format {
+    fn drop(&mut self) {
+        self.progress.0.store(IDLE, Relaxed);
+    }
+}
+
+impl Format {
+    /// `None` while another is running.
+    fn begin(progress: &Arc<Progress>, whole: ByteRange) -> Option<Self> {
+        progress.0.cmpxchg(IDLE, 1, Full).ok()?;
+        Some(Self {
+            progress: progress.clone(),
+            whole,
+        })
+    }
+
+    /// Gives everything back, unless `stop` says that nobody wants it any more. Sleeps.
+    pub(crate) fn carry_out<M: Medium>(
+        self,
+        medium: &M,
+        stop: impl Fn() -> bool,
+    ) -> Result<(), Outcome> {
+        let mut at: u64 = 0;
+        while at < self.whole.len {
+            if stop() {
+                return Err(Outcome::Status(Status::TaskAborted));
+            }
+            let len = STEP.min(self.whole.len.saturating_sub(at));
+            let offset = self.whole.offset.saturating_add(at);
+            match medium.give_back(ByteRange { offset, len }) {
+                // What cannot be given back stays.
+                Ok(()) | Err(EOPNOTSUPP) => {}
+                Err(_) => return Err(Sense::FORMAT_FAILED.into()),
+            }
+            at = at.saturating_add(len);
+            self.progress.set(at, self.whole.len);
+        }
+        Ok(())
+    }
+
+    /// [`Format::carry_out`] for a command that was answered before. Sleeps.
+    pub(crate) fn carry_out_unasked<M: Medium>(self, medium: &M) {
+        if self.carry_out(medium, || false).is_err() {
+            pr_err!("a format that was answered before has failed\n");
+        }
+    }
+}
+
+/// Whether a command is answered while the disk is being formatted.
+fn is_answered_meanwhile(command: &Cdb) -> bool {
+    matches!(command, Cdb::Inquiry { .. } | Cdb::RequestSense { .. })
+}
+
+impl<S: Store> Disk<S> {
+    /// What keeps a command from being carried out because of a format.
+    #[inline]
+    pub(crate) fn format_in_the_way(&self, command: &Cdb) -> Option<Sense> {
+        if !self.thin || !self.formatting.is_running() || is_answered_meanwhile(command) {
+            return None;
+        }
+        self.formatting.sense()
+    }
+
+    /// FORMAT UNIT.
+    pub(crate) fn format(&self, cmd: Command<Admitted>, request: &FormatUnit) {
+        let mut list = [0; format::HEADER_MAX];
+        let sent = match request.data {
+            true => cmd.cmnd().copy_from_buffer(0, &mut list),
+            false => 0,
+        };
+        let allowed = format::immed(request, list.get(..sent).unwrap_or(&[]))
+            .and_then(|immed| Ok((immed, self.range_to_write(0, 0)?)));
+        let immed = match allowed {
+            Ok((immed, _)) => immed,
+            Err(sense) => return cmd.finish(sense.into()),
+        };
+        let whole = self.whole();
+        if !self.thin || whole.len == 0 {
+            return finish(cmd, Ok(()));
+        }
+        match Format::begin(&self.formatting, whole) {
+            None => cmd.finish(Sense::FORMAT_IN_PROGRESS.into()),
+            Some(format) if immed => match self.store.format_unasked(format) {
+                Ok(()) => finish(cmd, Ok(())),
+                Err(_) => cmd.finish(Outcome::Status(Status::Busy)),
+            },
+            Some(format) => self.store.operate(cmd, Operation::Format(format)),
+        }
+    }
+}

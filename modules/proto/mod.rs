@@ -50,6 +50,7 @@ pub mod pr_list;
 pub mod pr_text;
 pub mod range;
 pub mod sense;
+pub mod served;
 pub mod status;
 pub mod text;
 pub mod unmap;

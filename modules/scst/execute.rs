@@ -15,10 +15,10 @@ use crate::proto::cdb::{self, Command as Cdb};
 use crate::proto::device_type::DeviceType;
 use crate::proto::inquiry;
 use crate::proto::lun;
-use crate::proto::opcode::{Op, OpDesc};
+use crate::proto::opcode::OpDesc;
 use crate::proto::opcodes_report::{self, TmFunctions};
-use crate::proto::pr_access::Access;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
+use crate::proto::served;
 use crate::proto::status::Status;
 use crate::reservation_out;
 use crate::stats::Way;
@@ -115,19 +115,7 @@ const TM_FUNCTIONS: TmFunctions = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_R
 
 /// Whether `device`, or this core for it, carries out commands of this description.
 pub(crate) fn serves(device: &Device, op: &OpDesc) -> bool {
-    op.types.contains(device.device_type()) && (served_by_core(op) || device.ops().serves(op))
-}
-
-/// The commands that the core answers itself.
-fn served_by_core(op: &OpDesc) -> bool {
-    matches!(op.access, Access::Reserve | Access::Persistent)
-        || matches!(
-            op.op,
-            Op::ReportLuns
-                | Op::RequestSense
-                | Op::ReportSupportedOpcodes
-                | Op::ReportSupportedTmFunctions
-        )
+    op.types.contains(device.device_type()) && (served::by_core(op) || device.ops().serves(op))
 }
 
 /// An answer that may be long: written into memory of its own, cut to `alloc_len` and [`LONGEST`].

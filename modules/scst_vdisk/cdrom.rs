@@ -22,10 +22,10 @@ use scst::proto::mmc::MediaEvent;
 use scst::proto::mode::ModeState;
 use scst::proto::opcode::OpDesc;
 use scst::proto::sense::Sense;
+use scst::proto::served;
 
 use crate::attrs;
 use crate::handler::Kind;
-use crate::mmc;
 use crate::params::Params;
 use crate::shared::Shared;
 use crate::store::{Ready, Slot};
@@ -260,7 +260,7 @@ impl DeviceOps for Cdrom {
     }
 
     fn serves(&self, op: &OpDesc) -> bool {
-        mmc::serves(op.op)
+        served::by_device(op, DeviceType::CdRom, false)
     }
 
     fn exec(&self, cmd: Command<Admitted>) {

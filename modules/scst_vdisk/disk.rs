@@ -18,6 +18,7 @@ use scst::proto::mode::ModeState;
 use scst::proto::opcode::OpDesc;
 use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
+use scst::proto::served;
 
 use crate::attrs;
 use crate::format::Progress;
@@ -277,7 +278,7 @@ impl<S: Store> DeviceOps for Disk<S> {
     }
 
     fn serves(&self, op: &OpDesc) -> bool {
-        sbc::serves(op.op, self.thin)
+        served::by_device(op, DeviceType::Disk, self.thin)
     }
 
     fn exec(&self, cmd: Command<Admitted>) {

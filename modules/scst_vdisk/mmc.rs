@@ -11,7 +11,7 @@ use scst::proto::capacity::Capacity;
 use scst::proto::cdb::{Command as Cdb, ModeSelect};
 use scst::proto::device_type::DeviceType;
 use scst::proto::mmc::{self, Drive, MediaStatus};
-use scst::proto::opcode::{Flags, Op};
+use scst::proto::opcode::Flags;
 use scst::proto::range::{byte_range, ByteRange};
 use scst::proto::sense::Sense;
 
@@ -23,42 +23,6 @@ use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// Room for the longest answer of a drive: its configuration.
 const ANSWER_MAX: usize = 128;
-
-/// Whether drives carry out `op`: what [`Cdrom::execute`] does not refuse.
-pub(crate) fn serves(op: Op) -> bool {
-    use Op::*;
-    let reads = matches!(
-        op,
-        Read6 | Read10 | Read12 | Read16 | Verify10 | Verify12 | Verify16
-    );
-    let is_of_drives = matches!(
-        op,
-        ReadToc
-            | ReadDiscInformation
-            | ReadTrackInformation
-            | GetConfiguration
-            | GetEventStatus
-            | StartStopUnit
-            | PreventAllow
-            | ReadCapacity10
-            | SynchronizeCache10
-            | SynchronizeCache16
-    );
-    let is_of_all = matches!(
-        op,
-        TestUnitReady
-            | RequestSense
-            | Inquiry
-            | ModeSense6
-            | ModeSense10
-            | ModeSelect6
-            | ModeSelect10
-            | LogSense
-            | LogSelect
-            | SendDiagnostic
-    );
-    reads || is_of_drives || is_of_all
-}
 
 impl Cdrom {
     /// Carries a command out and finishes it, here or later.

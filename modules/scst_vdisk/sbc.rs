@@ -3,9 +3,10 @@
 //! The block command set (SBC-3): commands that reach the store.
 
 use scst::command::{Admitted, Command, Outcome};
+use scst::device::DeviceOps;
 use scst::kapi::file::Transfer;
 use scst::proto::cdb::Command as Cdb;
-use scst::proto::opcode::{Flags, Op};
+use scst::proto::opcode::Flags;
 use scst::proto::range::{byte_range, ByteRange};
 use scst::proto::sense::Sense;
 
@@ -15,49 +16,6 @@ use crate::store::{check, finish, not_open, Answer, Check, Io, Store};
 
 /// Most bytes that one WRITE SAME writes.
 pub(crate) const WRITE_SAME_MAX: u64 = 256 << 20;
-
-/// Whether disks, thin or not, carry out `op`: what [`Disk::execute`] does not refuse.
-pub(crate) fn serves(op: Op, thin: bool) -> bool {
-    use Op::*;
-    let transfers = matches!(
-        op,
-        Read6 | Read10 | Read12 | Read16 | Write6 | Write10 | Write12 | Write16
-    );
-    let reaches_store = matches!(
-        op,
-        WriteAndVerify10
-            | WriteAndVerify12
-            | WriteAndVerify16
-            | Verify10
-            | Verify12
-            | Verify16
-            | SynchronizeCache10
-            | SynchronizeCache16
-            | StartStopUnit
-            | WriteSame10
-            | WriteSame16
-            | CompareAndWrite
-            | FormatUnit
-    );
-    let is_of_thin_disks = thin && matches!(op, Unmap | GetLbaStatus);
-    let is_answered = matches!(
-        op,
-        TestUnitReady
-            | RequestSense
-            | Inquiry
-            | ReadCapacity10
-            | ReadCapacity16
-            | ModeSense6
-            | ModeSense10
-            | ModeSelect6
-            | ModeSelect10
-            | LogSense
-            | LogSelect
-            | PreventAllow
-            | SendDiagnostic
-    );
-    transfers || reaches_store || is_of_thin_disks || is_answered
-}
 
 impl<S: Store> Disk<S> {
     /// Carries a command out and finishes it, here or later.
@@ -149,7 +107,7 @@ impl<S: Store> Disk<S> {
 
     /// What a command asks to be done in several steps; nothing for an empty range.
     fn operation(&self, cmd: &Command<Admitted>, command: Cdb) -> Result<Option<Operation>, Sense> {
-        if !serves(cmd.decoded().op.op, self.thin) {
+        if !self.serves(cmd.decoded().op) {
             return Err(cmd.decoded().op.not_supported());
         }
         let geometry = Geometry {

@@ -89,6 +89,8 @@ pub(crate) enum Verb {
     Menuconfig(Menuconfig),
     /// Format host crates and in-kernel crates alike
     Fmt(Fmt),
+    /// Try any bytes at all on what reads CDBs, parameter lists and files, under libFuzzer
+    Fuzz(Fuzz),
     /// Run clippy over host crates and in-kernel crates alike
     Lint,
     /// Write the project file with which rust-analyzer understands modules/
@@ -310,6 +312,29 @@ pub(crate) struct Fmt {
     #[arg(long)]
     pub(crate) check: bool,
 }
+
+/// `fuzz`.
+#[derive(Debug, Args)]
+#[command(after_help = FUZZ_HELP)]
+pub(crate) struct Fuzz {
+    /// The targets, files of modules/proto/fuzz/fuzz_targets [default: all of them]
+    pub(crate) targets: Vec<String>,
+    /// For how long each target is fuzzed
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seconds: u32,
+    /// Make the committed corpus the fewest inputs that reach everything reached so far
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+const FUZZ_HELP: &str = "\
+Starts from the committed corpus, modules/proto/fuzz/corpus/, and from what earlier runs left in target/fuzz/corpus/.
+`cargo xtask test` runs every target over its committed corpus, without a fuzzer. A finding is printed with its
+input, and ends that target; the exit status is then 1.
+
+Examples:
+  cargo xtask fuzz cdb mode
+  cargo xtask fuzz --seconds 600 --keep";
 
 /// `clean`.
 #[derive(Debug, Args)]

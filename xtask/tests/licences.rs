@@ -23,7 +23,7 @@ const ROOTS: [&str; 14] = [
     "xtask",
 ];
 /// Recorded and generated data, byte for byte what a program writes or reads.
-const DATA: [&str; 7] = ["expected", "json", "lock", "pending-snap", "plan", "txt", "written"];
+const DATA: [&str; 8] = ["expected", "hex", "json", "lock", "pending-snap", "plan", "txt", "written"];
 /// Files whose format has no comments.
 const BARE: [&str; 2] = ["overlay/rootfs/etc/group", "overlay/rootfs/etc/passwd"];
 

@@ -6,6 +6,7 @@ mod build_image;
 mod clean;
 mod doctor;
 mod fmt;
+mod fuzz;
 mod ide;
 mod lint;
 mod lock;
@@ -30,6 +31,7 @@ pub(crate) fn run(ctx: &Ctx, verb: Verb) -> miette::Result<ExitCode> {
         Verb::Board(verb) => board::run(ctx, &verb),
         Verb::Menuconfig(args) => menuconfig::run(ctx, &args),
         Verb::Fmt(args) => fmt::run(ctx, &args),
+        Verb::Fuzz(args) => fuzz::run(ctx, &args),
         Verb::Lint => lint::run(ctx),
         Verb::Ide => ide::run(ctx),
         Verb::Clean(args) => clean::run(ctx, &args),

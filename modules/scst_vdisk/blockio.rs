@@ -7,7 +7,7 @@ use core::ops::Deref;
 
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::bdev::{self, BlockDevice, Bounce};
@@ -21,6 +21,7 @@ use crate::job::Job;
 use crate::operation::{Medium, Operation};
 use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
 use crate::verify::read_back;
+use crate::writers::{Writer, Writers};
 
 /// Largest logical block that a block device is served with: what one page of the page cache above it holds.
 const BLOCK_MAX: u32 = 4096;
@@ -38,7 +39,7 @@ pub(crate) struct BlockIo {
 /// An open block device.
 struct Device {
     device: BlockDevice,
-    turn: Arc<Mutex<()>>,
+    writers: Arc<Writers>,
 }
 
 impl Deref for Device {
@@ -50,8 +51,8 @@ impl Deref for Device {
 }
 
 impl Medium for Device {
-    fn turn(&self) -> &Mutex<()> {
-        &self.turn
+    fn writers(&self) -> &Arc<Writers> {
+        &self.writers
     }
 
     fn unit(&self) -> u32 {
@@ -128,8 +129,8 @@ impl Store for BlockIo {
             volatile: device.has_write_cache(),
             max_unmap: device.max_discard_bytes(),
         };
-        let turn = Arc::pin_init(new_mutex!(()), GFP_KERNEL)?;
-        self.device.put(Ready::new(Device { device, turn })?)?;
+        let writers = Writers::new()?;
+        self.device.put(Ready::new(Device { device, writers })?)?;
         Ok(facts)
     }
 
@@ -158,18 +159,24 @@ impl Store for BlockIo {
         let Some(device) = self.device.get() else {
             return not_open(cmd);
         };
+        let range = io.range;
         let io = block_io(&cmd, io, device.logical_block_size());
-        let done = match io.way {
-            Transfer::Read => read_done,
-            Transfer::Write => write_done,
+        let (writer, done): (_, fn(_, _)) = match io.way {
+            Transfer::Read => (None, read_done),
+            Transfer::Write => match device.writers.enter(range) {
+                Some(writer) => (Some(writer), write_done),
+                None => return self.transfer_by_copy(cmd, io, range),
+            },
         };
         // The transfer may end, and with it the last use of the device, before it was started altogether.
         let job = Job {
             cmd,
-            errand: device.clone(),
+            errand: (writer, device.clone()),
         };
         if let Err(job) = device.submit(job, io, done) {
-            self.transfer_by_copy(job.cmd, io);
+            let Job { cmd, errand } = job;
+            drop(errand);
+            self.transfer_by_copy(cmd, io, range);
         }
     }
 
@@ -182,7 +189,7 @@ impl Store for BlockIo {
         }
         let job = Job {
             cmd,
-            errand: device.clone(),
+            errand: (None, device.clone()),
         };
         device.flush(job, write_done);
     }
@@ -190,7 +197,9 @@ impl Store for BlockIo {
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
         self.run(cmd, (range, check, write), |Job { cmd, errand }| {
             let (device, (range, check, write)) = errand;
+            let writer = write.then(|| device.writers.enter_in_turn(range));
             let result = verify(&device, &cmd, range, check, write);
+            drop(writer);
             finish(cmd, result);
         });
     }
@@ -214,12 +223,15 @@ impl Store for BlockIo {
 }
 
 impl BlockIo {
-    /// The way for commands whose buffers the device cannot take.
+    /// The way for commands whose buffers the device cannot take, and for writes to where a COMPARE AND WRITE is.
     #[cold]
-    fn transfer_by_copy(&self, cmd: Command<Admitted>, io: bdev::BlockIo) {
-        self.run(cmd, io, |Job { cmd, errand }| {
-            let (device, io) = errand;
+    fn transfer_by_copy(&self, cmd: Command<Admitted>, io: bdev::BlockIo, range: ByteRange) {
+        self.run(cmd, (io, range), |Job { cmd, errand }| {
+            let (device, (io, range)) = errand;
+            let is_write = io.way == Transfer::Write;
+            let writer = is_write.then(|| device.writers.enter_in_turn(range));
             let result = device.transfer_by_copy(cmd.cmnd(), io);
+            drop(writer);
             finish(cmd, result.map_err(|e| failed(io.way, e)));
         });
     }
@@ -237,12 +249,17 @@ fn block_io(cmd: &Command<Admitted>, io: Io, block_size: u32) -> bdev::BlockIo {
     }
 }
 
-fn read_done(job: Job<Live<Device>>, result: Result) {
+/// What a transfer that was started needs until it ends.
+type Started = (Option<Writer>, Live<Device>);
+
+fn read_done(job: Job<Started>, result: Result) {
     finish(job.cmd, result.map_err(|e| failed(Transfer::Read, e)));
 }
 
-fn write_done(job: Job<Live<Device>>, result: Result) {
-    finish(job.cmd, result.map_err(|e| failed(Transfer::Write, e)));
+fn write_done(job: Job<Started>, result: Result) {
+    let Job { cmd, errand } = job;
+    drop(errand);
+    finish(cmd, result.map_err(|e| failed(Transfer::Write, e)));
 }
 
 fn verify(

@@ -6,7 +6,7 @@
 use kernel::prelude::*;
 use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::aio;
@@ -24,6 +24,7 @@ use crate::operation::{Medium, Operation};
 use crate::sbc::WRITE_SAME_MAX;
 use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
 use crate::verify::read_back;
+use crate::writers::{Writer, Writers};
 
 /// The unit that verification reads in.
 const PAGE: u32 = 4096;
@@ -46,7 +47,7 @@ pub(crate) struct Image {
     file: File,
     /// Past it.
     direct: Option<File>,
-    turn: Arc<Mutex<()>>,
+    writers: Arc<Writers>,
 }
 
 /// What `f` works on, on the queue.
@@ -88,8 +89,13 @@ impl Store for FileIo {
             false => None,
         };
         let size = file.size();
-        let turn = Arc::pin_init(new_mutex!(()), GFP_KERNEL)?;
-        self.image.put(Ready::new(Image { file, direct, turn })?)?;
+        let writers = Writers::new()?;
+        let image = Image {
+            file,
+            direct,
+            writers,
+        };
+        self.image.put(Ready::new(image)?)?;
         Ok(Facts {
             size,
             physical_block_size: disk::PHYSICAL_BLOCK,
@@ -118,7 +124,9 @@ impl Store for FileIo {
         } else {
             self.run(cmd, io, |Job { cmd, errand }| {
                 let (image, io) = errand;
+                let writer = image.writer(io);
                 let result = image.transfer(cmd.cmnd(), io);
+                drop(writer);
                 finish(cmd, result);
             });
         }
@@ -147,7 +155,9 @@ impl Store for FileIo {
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
         self.run(cmd, (range, check, write), |Job { cmd, errand }| {
             let (image, (range, check, write)) = errand;
+            let writer = write.then(|| image.writers.enter_in_turn(range));
             let result = verify(&image.file, cmd.cmnd(), range, check, write);
+            drop(writer);
             finish(cmd, result);
         });
     }
@@ -180,6 +190,11 @@ impl Store for FileIo {
 }
 
 impl Image {
+    /// Counts a write among the writers. Sleeps while a COMPARE AND WRITE is where it goes.
+    fn writer(&self, io: Io) -> Option<Writer> {
+        (io.way == Transfer::Write).then(|| self.writers.enter_in_turn(io.range))
+    }
+
     /// Moves data. What cannot pass the page cache by, as the initiator's buffer or the blocks do not fit the storage
     /// below, goes through it.
     fn transfer(&self, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
@@ -195,8 +210,8 @@ impl Image {
 }
 
 impl Medium for Image {
-    fn turn(&self) -> &Mutex<()> {
-        &self.turn
+    fn writers(&self) -> &Arc<Writers> {
+        &self.writers
     }
 
     fn unit(&self) -> u32 {
@@ -231,6 +246,9 @@ impl Medium for Image {
     }
 }
 
+/// What a transfer that was started needs until it ends.
+type Started = ((Live<Image>, Io), Option<Writer>);
+
 /// Starts a transfer that `ended` ends, unless it is over at once.
 fn start(Job { cmd, errand }: Errand<Io>) {
     let (image, io) = errand;
@@ -243,12 +261,13 @@ fn start(Job { cmd, errand }: Errand<Io>) {
         len: io.wanted(cmd.cmnd()),
         durable: io.durable,
     };
-    let errand = (image, io);
+    let writer = image.writer(io);
+    let errand = ((image, io), writer);
     let Some((Job { cmd, errand }, result)) = file.start(Job { cmd, errand }, request, ended)
     else {
         return;
     };
-    let (image, io) = errand;
+    let ((image, io), _writer) = errand;
     match result {
         Ok(moved) if moved == request.len => finish(cmd, Ok(())),
         Ok(_) | Err(EINVAL | ENOMEM) => {
@@ -260,8 +279,9 @@ fn start(Job { cmd, errand }: Errand<Io>) {
 }
 
 /// Ends a command whose transfer was started. Any context.
-fn ended(Job { cmd, errand }: Errand<Io>, result: Result<u64>) {
-    let (_image, io) = errand;
+fn ended(Job { cmd, errand }: Job<Started>, result: Result<u64>) {
+    let ((_image, io), writer) = errand;
+    drop(writer);
     let wanted = io.wanted(cmd.cmnd());
     let result = match result {
         Ok(moved) if moved == wanted => Ok(()),

@@ -87,7 +87,9 @@ impl Format {
             }
             let len = STEP.min(self.whole.len.saturating_sub(at));
             let offset = self.whole.offset.saturating_add(at);
-            match medium.give_back(ByteRange { offset, len }) {
+            let range = ByteRange { offset, len };
+            let _writer = medium.writers().enter_in_turn(range);
+            match medium.give_back(range) {
                 // What cannot be given back stays.
                 Ok(()) | Err(EOPNOTSUPP) => {}
                 Err(_) => return Err(Sense::FORMAT_FAILED.into()),

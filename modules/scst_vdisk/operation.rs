@@ -4,7 +4,7 @@
 //! sleeps.
 
 use kernel::prelude::*;
-use kernel::sync::Mutex;
+use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command, Outcome};
 use scst::execute::cut;
@@ -18,12 +18,12 @@ use scst::proto::unmap::{self, STATUS_LEN_MAX};
 
 use crate::format::Format;
 use crate::store::{failed, taken};
+use crate::writers::Writers;
 
 /// An open store, for those who may wait.
 pub(crate) trait Medium {
-    /// Held by one COMPARE AND WRITE at a time, so that no other comes between its halves. A plain write to the same blocks
-    /// may: initiators that use both on one block at once have to order them.
-    fn turn(&self) -> &Mutex<()>;
+    /// Who writes to it.
+    fn writers(&self) -> &Arc<Writers>;
 
     /// Bytes that reads and writes are multiples of, or like to be.
     fn unit(&self) -> u32;
@@ -97,9 +97,12 @@ impl Operation {
                 unmap,
                 zeroes,
                 durable,
-            } => same_block(cmnd, block_size, zeroes)
-                .and_then(|block| write_same(medium, cmnd, range, &block, unmap))
-                .and_then(|()| flush_if(medium, range, durable)),
+            } => {
+                let _writer = medium.writers().enter_in_turn(range);
+                same_block(cmnd, block_size, zeroes)
+                    .and_then(|block| write_same(medium, cmnd, range, &block, unmap))
+                    .and_then(|()| flush_if(medium, range, durable))
+            }
             Self::Unmap {
                 geometry,
                 list_len,
@@ -111,10 +114,7 @@ impl Operation {
                 alloc_len,
             } => return status(medium, cmd, geometry, lba, alloc_len),
             Self::CompareAndWrite { range, durable } => {
-                let _turn = medium.turn().lock();
-                compare(medium, cmnd, range)
-                    .and_then(|()| write(medium, cmnd, range))
-                    .and_then(|()| flush_if(medium, range, durable))
+                compare_and_write(medium, cmnd, range, durable)
             }
             Self::Format(format) => format.carry_out(medium, || cmnd.is_aborted()),
         };
@@ -193,6 +193,23 @@ fn in_pieces<M: Medium>(
     Ok(())
 }
 
+/// COMPARE AND WRITE. Nobody else writes to the range meanwhile.
+fn compare_and_write<M: Medium>(
+    medium: &M,
+    cmnd: &Cmnd,
+    range: ByteRange,
+    durable: bool,
+) -> Result<(), Outcome> {
+    let _alone = match medium.writers().alone(range, || cmnd.is_aborted()) {
+        Ok(alone) => alone,
+        Err(ECANCELED) => return Err(Outcome::Status(Status::TaskAborted)),
+        Err(error) => return Err(write_failed(error)),
+    };
+    compare(medium, cmnd, range)?;
+    write(medium, cmnd, range)?;
+    flush_if(medium, range, durable)
+}
+
 /// Compares the first half of the initiator's data with what is there. 1D/00 with the first differing byte.
 fn compare<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), Outcome> {
     in_pieces(medium, cmnd, range, |at, piece| {
@@ -255,6 +272,7 @@ fn unmap_list<M: Medium>(
         if range.len == 0 {
             continue;
         }
+        let _writer = medium.writers().enter_in_turn(range);
         match medium.give_back(range) {
             // What cannot be given back stays.
             Ok(()) | Err(EOPNOTSUPP) => {}

@@ -51,6 +51,7 @@ mod shared;
 mod store;
 mod unit;
 mod verify;
+mod writers;
 
 use handler::{Kind, Vdisk};
 

@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import random
 
 SG_IO = 0x2285
 SG_SCSI_RESET = 0x2284
@@ -21,6 +22,14 @@ class Header(ctypes.Structure):
                 ("msg_status", ctypes.c_ubyte), ("sb_len_wr", ctypes.c_ubyte), ("host_status", ctypes.c_ushort),
                 ("driver_status", ctypes.c_ushort), ("resid", ctypes.c_int), ("duration", ctypes.c_uint),
                 ("info", ctypes.c_uint)]
+
+
+def scatter(area):
+    """Has each page of fresh memory allocated by itself, in no order."""
+    pages = list(range(0, len(area), mmap.PAGESIZE))
+    random.shuffle(pages)
+    for at in pages:
+        area[at] = 1
 
 
 class Answer:
@@ -56,11 +65,14 @@ class Device:
     def __exit__(self, *_):
         os.close(self.fd)
 
-    def command(self, cdb, length=0, out=None, odd=0, timeout_ms=30000, direction=None):
-        """Sends a CDB (bytes, or text in hexadecimal); `odd` moves the buffer off its page boundary."""
+    def command(self, cdb, length=0, out=None, odd=0, timeout_ms=30000, direction=None, scattered=False):
+        """Sends a CDB (bytes, or text in hexadecimal); `odd` moves the buffer off its page boundary;
+        with `scattered` it is made of pages from all over the memory, for a node that takes them as they are."""
         cdb = bytes.fromhex(cdb) if isinstance(cdb, str) else bytes(cdb)
         size = len(out) if out is not None else length
         area = mmap.mmap(-1, size + odd + 4096)
+        if scattered:
+            scatter(area)
         if out is not None:
             area[odd:odd + size] = out
         base = (ctypes.c_ubyte * len(area)).from_buffer(area)

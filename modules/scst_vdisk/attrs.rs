@@ -151,12 +151,11 @@ const fn managed(file: File, mode: u16) -> Attr {
     Attr::managed(file.name(), mode, file as u16)
 }
 
-/// The files of a `vdisk_fileio` disk, and one more.
-macro_rules! fileio {
-    ($($more:expr)?) => {
+/// The files of every disk with a backing store, and more.
+macro_rules! backed {
+    ($($more:expr),*) => {
         &[
             managed(Active, RW),
-            file(Async, RW),
             file(BindAluaState, RW),
             file(Blocksize, RO),
             managed(ClusterMode, RW),
@@ -167,7 +166,6 @@ macro_rules! fileio {
             file(LbPerPbExp, RW),
             file(NaaId, RW),
             file(NvCache, RO),
-            file(ODirect, RO),
             file(OptTransLen, RW),
             file(ProdId, RW),
             file(ProdRevLvl, RW),
@@ -176,8 +174,6 @@ macro_rules! fileio {
             managed(ResyncSize, WO),
             file(Rotational, RO),
             file(ScsiDeviceName, RW),
-            file(Size, RO),
-            file(SizeMb, RO),
             managed(Sync, WO),
             file(T10DevId, RW),
             file(T10VendId, RW),
@@ -186,49 +182,25 @@ macro_rules! fileio {
             file(Usn, RW),
             file(VendSpecificId, RW),
             file(WriteThrough, RO),
-            $($more)?
+            $($more),*
         ]
+    };
+}
+
+/// The files of a `vdisk_fileio` disk, and more.
+macro_rules! fileio {
+    ($($more:expr)?) => {
+        backed!(file(Async, RW), file(ODirect, RO), file(Size, RO), file(SizeMb, RO) $(, $more)?)
     };
 }
 
 static FILEIO: &[Attr] = fileio!();
 static FILEIO_THIN: &[Attr] = fileio!(file(GenTpThreshold, WO));
 
-/// The files of a `vdisk_blockio` disk, and one more.
+/// The files of a `vdisk_blockio` disk, and more.
 macro_rules! blockio {
     ($($more:expr)?) => {
-        &[
-            managed(Active, RW),
-            file(BindAluaState, RW),
-            file(Blocksize, RO),
-            managed(ClusterMode, RW),
-            file(Eui64Id, RW),
-            file(ExplAlua, RW),
-            managed(Filename, RW),
-            file(InqVendSpecific, RW),
-            file(LbPerPbExp, RW),
-            file(NaaId, RW),
-            file(NvCache, RO),
-            file(OptTransLen, RW),
-            file(ProdId, RW),
-            file(ProdRevLvl, RW),
-            file(ReadOnly, RO),
-            file(Removable, RO),
-            managed(ResyncSize, WO),
-            file(Rotational, RO),
-            file(ScsiDeviceName, RW),
-            managed(Size, RW),
-            managed(SizeMb, RW),
-            managed(Sync, WO),
-            file(T10DevId, RW),
-            file(T10VendId, RW),
-            file(ThinProvisioned, RO),
-            file(Tst, RO),
-            file(Usn, RW),
-            file(VendSpecificId, RW),
-            file(WriteThrough, RO),
-            $($more)?
-        ]
+        backed!(managed(Size, RW), managed(SizeMb, RW) $(, $more)?)
     };
 }
 

@@ -10,6 +10,7 @@
 //! | [`opcode`], [`optable`] | each command's one description, which parsing and reports share |
 //! | [`cdb`], [`command`] | bytes to a typed command and its transfer, or why not |
 //! | [`pr`], [`pr_list`], [`pr_in`], [`pr_id`], [`pr_access`] | persistent reservations |
+//! | [`alua`], [`port_groups`] | asymmetric access to a unit |
 //! | [`pr_file`], [`pr_text`] | how they outlive the power, and how people read them |
 //! | [`sense`], [`status`] | how a command ends |
 //! | [`range`] | blocks to bytes, checked |
@@ -41,6 +42,7 @@ pub mod opcode;
 pub mod opcodes_report;
 pub mod optable;
 pub mod pattern;
+pub mod port_groups;
 pub mod pr;
 pub mod pr_access;
 pub mod pr_file;

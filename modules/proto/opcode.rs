@@ -2,6 +2,7 @@
 //! One description of each command: the table that parsing, data direction and length, REPORT
 //! SUPPORTED OPERATION CODES and the documentation come from.
 
+use super::alua::Reach;
 use super::device_type::DeviceType;
 use super::pr_access::Access;
 use super::sense::Sense;
@@ -202,6 +203,8 @@ pub struct OpDesc {
     pub flags: Flags,
     /// Which reservations stop it.
     pub access: Access,
+    /// In which access states of its port it is carried out.
+    pub reach: Reach,
     /// Device types whose command set has it.
     pub types: Types,
     /// Bits of the CDB, byte 0 at the top, that must be zero.

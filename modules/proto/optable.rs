@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rows of the command table, and its index.
 
+use super::alua::Reach;
 use super::opcode::{Direction, Flags, Length, Op, OpDesc, Types};
 use super::pr_access::Access;
 
@@ -634,6 +635,7 @@ const fn row(
         length,
         flags,
         access: Access::of(op),
+        reach: Reach::of(op),
         types,
         reserved: reserved_bits(usage, 0),
     }
@@ -659,6 +661,7 @@ const fn sa_row(
         length,
         flags,
         access: Access::of(op),
+        reach: Reach::of(op),
         types,
         reserved: reserved_bits(usage, SERVICE_ACTION),
     }

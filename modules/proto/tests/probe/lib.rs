@@ -108,3 +108,21 @@ pub fn kept(file: &[u8], text: &str, slots: &mut [proto::pr::Registrant]) -> Opt
     proto::pr_text::print(proto::pr::View::new(from_text, slots), &mut printed).ok()?;
     Some(many.saturating_add(from_file.used))
 }
+
+/// REPORT TARGET PORT GROUPS of some groups, and a list that changes them.
+pub fn port_groups(list: &[u8], ports: &[u16], out: &mut [u8]) -> Result<usize, Sense> {
+    use proto::port_groups::{changes, check_length, Cause, Group, Report};
+    check_length(u32::try_from(list.len()).unwrap_or(u32::MAX))?;
+    let mut report = Report::new(list.first().copied().unwrap_or(0), out)?;
+    for change in changes(list) {
+        let change = change?;
+        let group = Group {
+            id: change.group,
+            preferred: true,
+            state: change.state,
+            cause: Cause::Explicit,
+        };
+        report.group(group, ports.iter().copied());
+    }
+    Ok(report.finish())
+}

@@ -7,10 +7,10 @@ use super::opcode::{Op, OpDesc};
 /// Who carries a command out, on the devices whose type has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServedBy {
-    /// Nobody: it is refused, and not listed.
-    Nobody,
     /// The core, for every device.
     Core,
+    /// The core, for a device with target port groups whose initiators may set their states.
+    CoreIfAllowed,
     /// The device.
     Device,
     /// The device, where its blocks can be given back.
@@ -22,7 +22,7 @@ impl ServedBy {
     pub const fn of(op: Op) -> Self {
         use Op::*;
         match op {
-            ReportTargetPortGroups | SetTargetPortGroups => Self::Nobody,
+            SetTargetPortGroups => Self::CoreIfAllowed,
             Unmap | GetLbaStatus => Self::ThinDevice,
             Reserve6
             | Reserve10
@@ -42,7 +42,8 @@ impl ServedBy {
             | PrRegisterAndMove
             | ReportLuns
             | ReportSupportedOpcodes
-            | ReportSupportedTmFunctions => Self::Core,
+            | ReportSupportedTmFunctions
+            | ReportTargetPortGroups => Self::Core,
             TestUnitReady | RequestSense | FormatUnit | Read6 | Write6 | Inquiry | ModeSelect6
             | ModeSense6 | StartStopUnit | SendDiagnostic | PreventAllow | ReadCapacity10
             | Read10 | Write10 | WriteAndVerify10 | Verify10 | SynchronizeCache10 | WriteSame10
@@ -56,9 +57,13 @@ impl ServedBy {
     }
 }
 
-/// Whether the core carries out `op`.
-pub fn by_core(op: &OpDesc) -> bool {
-    ServedBy::of(op.op) == ServedBy::Core
+/// Whether the core carries out `op`; `sets_port_groups` says whether initiators may set the states of port groups.
+pub fn by_core(op: &OpDesc, sets_port_groups: impl FnOnce() -> bool) -> bool {
+    match ServedBy::of(op.op) {
+        ServedBy::Core => true,
+        ServedBy::CoreIfAllowed => sets_port_groups(),
+        ServedBy::Device | ServedBy::ThinDevice => false,
+    }
 }
 
 /// Whether a device of `device_type` itself carries out `op`; `thin`: its blocks can be given back.
@@ -67,7 +72,7 @@ pub fn by_device(op: &OpDesc, device_type: DeviceType, thin: bool) -> bool {
         && match ServedBy::of(op.op) {
             ServedBy::Device => true,
             ServedBy::ThinDevice => thin,
-            ServedBy::Core | ServedBy::Nobody => false,
+            ServedBy::Core | ServedBy::CoreIfAllowed => false,
         }
 }
 

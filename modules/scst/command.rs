@@ -234,8 +234,8 @@ impl Command<Decoded> {
         }
     }
 
-    /// In the standard's order of precedence (SAM-5 5.3.3): a reservation, a unit attention, then what the CDB says against
-    /// the nexus, then data.
+    /// In the standard's order of precedence (SAM-5 5.3.3): a reservation, a unit attention, the access state of the port,
+    /// then what the CDB says against the nexus, then data.
     fn objection(&self) -> Option<Outcome> {
         let op = self.state.0.op;
         let device = self.nexus.device();
@@ -247,7 +247,9 @@ impl Command<Decoded> {
                 return Some(sense.into());
             }
         }
-        let sense = if op.is_write() && self.nexus.is_read_only() {
+        let sense = if let Some(sense) = self.nexus.access().refusal(op) {
+            sense
+        } else if op.is_write() && self.nexus.is_read_only() {
             Sense::WRITE_PROTECTED
         } else {
             self.data_mismatch()?

@@ -43,8 +43,8 @@ pub struct Core {
     #[pin]
     admin: Mutex<Admin>,
     works: Works,
-    /// Runs what changes persistent reservations.
-    reservation_queue: WorkQueue,
+    /// Runs commands that change what others may do: PERSISTENT RESERVE OUT, SET TARGET PORT GROUPS.
+    change_queue: WorkQueue,
     /// Held while commands are held back or let go, not while those under way are waited for.
     #[pin]
     pub(crate) freezes: Mutex<()>,
@@ -100,7 +100,7 @@ impl Core {
                     device_groups: KVec::new(),
                 }),
                 works: Works::new()?,
-                reservation_queue: WorkQueue::new(c"scst_reserve", 0)?,
+                change_queue: WorkQueue::new(c"scst_change", 0)?,
                 freezes <- new_mutex!(()),
                 setup_id: Atomic::new(0),
             }? Error),
@@ -114,9 +114,13 @@ impl Core {
             let mut admin = self.admin();
             (core::mem::take(&mut admin.device_groups), admin.tree.take())
         };
-        drop(groups);
+        for mut group in groups {
+            drop(group.take_content());
+        }
         drop(tree);
         self.works.drain();
+        // What an initiator changed may still be told to others, by somebody who holds the core.
+        self.change_queue.flush();
     }
 
     /// What runs management commands.
@@ -124,9 +128,9 @@ impl Core {
         &self.works
     }
 
-    /// What runs PERSISTENT RESERVE OUT.
-    pub(crate) fn reservation_queue(&self) -> &WorkQueue {
-        &self.reservation_queue
+    /// What runs commands that change what others may do.
+    pub(crate) fn change_queue(&self) -> &WorkQueue {
+        &self.change_queue
     }
 
     /// Makes `handlers/<name>`.
@@ -377,13 +381,10 @@ impl Core {
         for (session, lun) in users.iter() {
             if let Some(nexus) = session.luns.get(u32::from(*lun)) {
                 nexus.unit_attentions().raise(sense, Precedence::Last);
+                nexus.reread_later();
             }
         }
-        for (session, lun) in users.iter() {
-            if let Some(ops) = session.ops().filter(|_| session.it.port.tells()) {
-                ops.lun_changed(*lun);
-            }
-        }
+        self.reread_by(&users);
     }
 
     /// The device was reset: the initiators of all its nexuses are told before anything else, and hold nothing of it any

@@ -12,6 +12,7 @@ use crate::command::{Admitted, Command};
 use crate::freeze::Blocks;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::name::Name;
+use crate::port_groups::PortGroups;
 use crate::proto::device_type::DeviceType;
 use crate::proto::opcode::OpDesc;
 use crate::reservation::Reservations;
@@ -49,6 +50,18 @@ pub trait DeviceOps: Attributes {
     /// The device was reset: mode parameters are what was saved again. Called by error handling, with no lock of the core
     /// held; must not wait for commands.
     fn reset(&self);
+
+    /// Initiators may set the states of target port groups, by SET TARGET PORT GROUPS.
+    fn sets_port_groups(&self) -> bool {
+        false
+    }
+
+    /// The ports of this machine that are in target port groups lead to the medium again, or not any more: a backing store
+    /// that follows their states is opened, or closed. Where it cannot be, everything is as before. Sleeps; must not have
+    /// initiators send commands, but may mark what they are to read again.
+    fn reached(&self, _is_reached: bool) -> Result {
+        Ok(())
+    }
 
     /// NUMA node that the device was made for, -1 for none.
     fn numa_node_id(&self) -> i32 {
@@ -105,6 +118,9 @@ pub struct Device {
     #[pin]
     reservations: Reservations,
     blocks: Blocks,
+    /// The target port groups that lead to it, if it is in a device group. Changed under the configuration's lock.
+    #[pin]
+    port_groups: Mutex<Option<Arc<PortGroups>>>,
     /// Commands that one nexus takes at once.
     pub(crate) max_tgt_dev_commands: Atomic<i32>,
     /// Values that are kept for those who configure them: commands run where they arrive.
@@ -163,6 +179,7 @@ impl Device {
                 block_shift,
                 reservations <- Reservations::new(),
                 blocks: Blocks::new(),
+                port_groups <- new_mutex!(None),
                 max_tgt_dev_commands: Atomic::new(DEFAULT_TGT_DEV_COMMANDS as i32),
                 threads: Threads::new(threads),
                 dirs <- new_mutex!(None),
@@ -224,6 +241,17 @@ impl Device {
     #[inline]
     pub(crate) fn reservations(&self) -> &Reservations {
         &self.reservations
+    }
+
+    /// The target port groups that lead to it.
+    pub(crate) fn port_groups(&self) -> Option<Arc<PortGroups>> {
+        self.port_groups.lock().clone()
+    }
+
+    /// Puts it in a device group, or takes it out. Under the configuration's lock.
+    pub(crate) fn set_port_groups(&self, groups: Option<Arc<PortGroups>>) {
+        let before = core::mem::replace(&mut *self.port_groups.lock(), groups);
+        drop(before);
     }
 
     pub(crate) fn dirs(&self) -> &Mutex<Option<DeviceDirs>> {

@@ -2,28 +2,29 @@
 
 //! Device groups: devices whose target ports are grouped alike, for asymmetric access (SPC-4 5.15).
 //!
-//! What they say is kept and shown. They name devices and targets of this machine, which leave their groups when they go,
-//! and targets of other machines, which are only a number.
+//! How groups are made and changed. They name devices and targets of this machine, which leave their groups when they go,
+//! and targets of other machines, which are only a number. What the groups then mean for commands is in [`crate::access`].
 //!
 //! The groups go in the three steps of [`crate::core`].
 
 use kernel::prelude::*;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::Atomic;
 use kernel::sync::Arc;
 
 use crate::core::{Admin, Core};
 use crate::device::Device;
-use crate::kapi::sysfs::Dir;
+use crate::kapi::sysfs::{Dir, Failed};
 use crate::name::Name;
-use crate::proto::alua::AccessState;
+use crate::port_groups::{Access, Groups, Member, PortGroups, RemotePort, TargetGroup};
+use crate::target::Port;
 use crate::tree;
 
-/// Devices and the groups of target ports that lead to them. Dropped in this order: the directories of target groups are
-/// inside the group's.
+/// Devices and the groups of target ports that lead to them.
 pub(crate) struct DeviceGroup {
     name: Arc<Name>,
-    devices: KVec<Arc<Device>>,
-    target_groups: KVec<TargetGroup>,
+    pub(crate) devices: KVec<Arc<Device>>,
+    /// Shared with the devices.
+    pub(crate) ports: Arc<PortGroups>,
     /// Taken out when the group goes.
     dirs: Option<DeviceGroupDirs>,
 }
@@ -36,65 +37,17 @@ pub(crate) struct DeviceGroupDirs {
     pub(crate) _dir: Dir,
 }
 
-/// Target ports that lead to the devices in the same way. Dropped in this order, too.
-struct TargetGroup {
-    name: Arc<Name>,
-    access: Arc<Access>,
-    members: KVec<Member>,
-    /// Taken out when the group goes.
-    dir: Option<Dir>,
-}
-
-/// What a target port group says; shared with its files, and to be shared with the nexuses that it concerns.
-pub(crate) struct Access {
-    /// Target port group identifier, 0 while none is set.
-    pub(crate) group_id: Atomic<i32>,
-    /// The PREF bit.
-    pub(crate) preferred: Atomic<i32>,
-    /// The code of an [`AccessState`].
-    state: Atomic<i32>,
-}
-
-impl Access {
-    fn new() -> Self {
-        Self {
-            group_id: Atomic::new(0),
-            preferred: Atomic::new(0),
-            state: Atomic::new(AccessState::Active as i32),
-        }
-    }
-
-    /// How well the devices are reached.
-    pub(crate) fn state(&self) -> AccessState {
-        AccessState::from_code(self.state.load(Relaxed) as u8).unwrap_or_default()
-    }
-
-    /// Sets it.
-    pub(crate) fn set_state(&self, state: AccessState) {
-        self.state.store(state as i32, Relaxed);
-    }
-}
-
-/// A target of a group.
-enum Member {
-    /// Of this machine, by the very name that it has: a link to its directory.
-    Here(Arc<Name>),
-    /// Of another: a directory of its own, with its relative target port identifier. Taken out when it goes.
-    Elsewhere(Arc<Name>, Option<Dir>),
-}
-
-impl Member {
-    fn name(&self) -> &Name {
-        match self {
-            Self::Here(name) | Self::Elsewhere(name, _) => name,
-        }
-    }
+/// What is left of a device group that goes. Dropped in this order: the directories of target groups are inside the group's.
+pub(crate) struct Content {
+    _target_groups: KVec<TargetGroup>,
+    _dirs: Option<DeviceGroupDirs>,
 }
 
 impl Core {
     /// `create G`. `EEXIST` for a name that is taken.
     pub(crate) fn create_device_group(&self, name: &str) -> Result {
         let name = Arc::new(Name::new(name)?, GFP_KERNEL)?;
+        let ports = Arc::pin_init(PortGroups::new(), GFP_KERNEL)?;
         Ok(self.locked(|admin| {
             let groups = &mut admin.device_groups;
             groups.reserve(1, GFP_KERNEL).map_err(Error::from)?;
@@ -103,7 +56,7 @@ impl Core {
             let group = DeviceGroup {
                 name,
                 devices: KVec::new(),
-                target_groups: KVec::new(),
+                ports,
                 dirs: Some(dirs),
             };
             groups.push_within_capacity(group).map_err(|_| ENOMEM)?;
@@ -113,18 +66,19 @@ impl Core {
 
     /// `del G`, with all that is in it. `EINVAL` where there is none.
     pub(crate) fn del_device_group(&self, name: &str) -> Result {
-        let content = {
+        let (content, devices) = {
             let mut admin = self.admin();
             let group = admin.device_group(name)?;
-            let empty = DeviceGroup {
-                name: group.name.clone(),
-                devices: KVec::new(),
-                target_groups: KVec::new(),
-                dirs: None,
-            };
-            core::mem::replace(group, empty)
+            let devices = core::mem::take(&mut group.devices);
+            let content = group.take_content();
+            for device in devices.iter() {
+                device.set_port_groups(None);
+            }
+            admin.follow(&devices, None);
+            (content, devices)
         };
         drop(content);
+        self.reread(&devices);
         self.admin()
             .device_groups
             .retain(|g| g.dirs.is_some() || g.name.as_str() != name);
@@ -133,22 +87,28 @@ impl Core {
 
     /// `add D` in a device group. `EINVAL` for an unknown device, `EEXIST` for one that any group has.
     pub(crate) fn group_device(&self, group: &str, device: &str) -> Result {
-        let mut admin = self.admin();
-        let device = admin.device(device)?;
-        if admin.device_groups.iter().any(|g| g.has(&device)) {
-            return Err(EEXIST);
-        }
-        let group = admin.device_group(group)?;
-        group.devices.reserve(1, GFP_KERNEL)?;
-        let dirs = device.dirs().lock();
-        let target = &dirs.as_ref().ok_or(EINVAL)?.dir;
-        let here = &group.dirs.as_ref().ok_or(EINVAL)?.devices;
-        here.link(device.name().as_cstr(), target)?;
-        drop(dirs);
-        group
-            .devices
-            .push_within_capacity(device)
-            .map_err(|_| ENOMEM)?;
+        let (device, ports) = {
+            let mut admin = self.admin();
+            let device = admin.device(device)?;
+            if admin.device_groups.iter().any(|g| g.has(&device)) {
+                return Err(EEXIST);
+            }
+            let group = admin.device_group(group)?;
+            group.devices.reserve(1, GFP_KERNEL)?;
+            let dirs = device.dirs().lock();
+            let target = &dirs.as_ref().ok_or(EINVAL)?.dir;
+            let here = &group.dirs.as_ref().ok_or(EINVAL)?.devices;
+            here.link(device.name().as_cstr(), target)?;
+            drop(dirs);
+            let pushed = group.devices.push_within_capacity(device.clone());
+            pushed.map_err(|_| ENOMEM)?;
+            let ports = group.ports.clone();
+            device.set_port_groups(Some(ports.clone()));
+            admin.follow(core::slice::from_ref(&device), Some(&ports));
+            (device, ports)
+        };
+        self.settle_store(&ports, &device);
+        self.reread(&[device]);
         Ok(())
     }
 
@@ -157,9 +117,13 @@ impl Core {
         let gone = {
             let mut admin = self.admin();
             let group = admin.device_group(group)?;
-            group.take_device(|d| d.name().as_str() == device)
+            let gone = group.take_device(|d| d.name().as_str() == device);
+            let gone = gone.ok_or(EINVAL)?;
+            admin.follow(core::slice::from_ref(&gone), None);
+            gone
         };
-        gone.map(drop).ok_or(EINVAL)
+        self.reread(&[gone]);
+        Ok(())
     }
 
     /// `create T` in a device group. `EEXIST` for a name that is taken.
@@ -168,7 +132,7 @@ impl Core {
         let access = Arc::new(Access::new(), GFP_KERNEL)?;
         Ok(self.locked(|admin| {
             let entry = admin.device_group(group.as_str())?;
-            let groups = &mut entry.target_groups;
+            let mut groups = entry.ports.lock();
             groups.reserve(1, GFP_KERNEL).map_err(Error::from)?;
             let parent = &entry.dirs.as_ref().ok_or(EINVAL)?.target_groups;
             let dir = tree::target_group_dir(parent, group, &name, &access)?;
@@ -185,21 +149,15 @@ impl Core {
 
     /// `del T` in a device group, with all that is in it. `EINVAL` where there is none.
     pub(crate) fn del_target_group(&self, group: &str, name: &str) -> Result {
-        let content = {
-            let mut admin = self.admin();
-            let target_group = admin.device_group(group)?.target_group(name)?;
-            let empty = TargetGroup {
-                name: target_group.name.clone(),
-                access: target_group.access.clone(),
-                members: KVec::new(),
-                dir: None,
-            };
-            core::mem::replace(target_group, empty)
-        };
+        let content = self.change_members(group, |groups| {
+            let gone = target_group(groups, name)?;
+            Ok((core::mem::take(&mut gone.members), gone.dir.take()))
+        })?;
         drop(content);
         if let Ok(group) = self.admin().device_group(group) {
             group
-                .target_groups
+                .ports
+                .lock()
                 .retain(|t| t.dir.is_some() || t.name.as_str() != name);
         }
         Ok(())
@@ -208,155 +166,173 @@ impl Core {
     /// `add TARGET` in a target group: a target of this machine, or else the name of one of another. `EEXIST` where any
     /// target group of the device group has it.
     pub(crate) fn group_target(&self, group: &str, target_group: &str, name: &str) -> Result {
-        let remote = Arc::new(Name::new(name)?, GFP_KERNEL)?;
-        Ok(self.locked(|admin| {
-            let entry = admin.device_group(group)?;
-            if entry.target_groups.iter().any(|t| t.has(name)) {
-                return Err(EEXIST.into());
-            }
-            let members = &mut entry.target_group(target_group)?.members;
-            members.reserve(1, GFP_KERNEL).map_err(Error::from)?;
-            let here = link_target(admin, group, target_group, name)?;
-            let entry = admin.device_group(group)?.target_group(target_group)?;
-            let member = match here {
-                Some(name) => Member::Here(name),
-                None => {
-                    let parent = entry.dir.as_ref().ok_or(EINVAL)?;
-                    let dir = tree::remote_target_dir(parent, &remote)?;
-                    Member::Elsewhere(remote, Some(dir))
-                }
-            };
-            entry
-                .members
-                .push_within_capacity(member)
-                .map_err(|_| ENOMEM)?;
-            Ok(())
-        })?)
+        let remote = RemotePort {
+            rel_tgt_id: Atomic::new(0),
+        };
+        let remote = (
+            Arc::new(Name::new(name)?, GFP_KERNEL)?,
+            Arc::new(remote, GFP_KERNEL)?,
+        );
+        let (devices, ports) = self.locked(|admin| {
+            let admin: &Admin = admin;
+            let here = admin.present_target(name);
+            let ports = admin.ports_of(group)?;
+            let devices = admin.devices_behind(&ports)?;
+            add_member(&mut ports.lock(), target_group, here, remote)?;
+            admin.follow(&devices, Some(&ports));
+            Ok((devices, ports))
+        })?;
+        self.settle_stores(&ports);
+        self.reread(&devices);
+        Ok(())
     }
 
     /// `del TARGET` in a target group. `EINVAL` where it is not in there.
     pub(crate) fn ungroup_target(&self, group: &str, target_group: &str, name: &str) -> Result {
-        let dir = {
-            let mut admin = self.admin();
-            let entry = admin.device_group(group)?.target_group(target_group)?;
-            entry.take_member(name)?
-        };
+        let dir = self.change_members(group, |groups| {
+            self::target_group(groups, target_group)?.take_member(name)
+        })?;
         drop(dir);
-        if let Ok(entry) = self
-            .admin()
-            .device_group(group)
-            .and_then(|g| g.target_group(target_group))
-        {
-            entry
-                .members
-                .retain(|m| !matches!(m, Member::Elsewhere(n, None) if n.as_str() == name));
+        if let Ok(entry) = self.admin().device_group(group) {
+            if let Ok(entry) = self::target_group(&mut entry.ports.lock(), target_group) {
+                let is_gone =
+                    |m: &Member| matches!(m, Member::Elsewhere(n, _, None) if n.as_str() == name);
+                entry.members.retain(|m| !is_gone(m));
+            }
         }
         Ok(())
     }
+
+    /// Runs `change` on the target groups of a device group, and has nexuses, stores and initiators follow.
+    fn change_members<T>(
+        &self,
+        group: &str,
+        change: impl FnOnce(&mut Groups<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (result, devices, ports) = {
+            let admin = self.admin();
+            let ports = admin.ports_of(group)?;
+            let devices = admin.devices_behind(&ports)?;
+            let result = change(&mut ports.lock())?;
+            admin.follow(&devices, Some(&ports));
+            (result, devices, ports)
+        };
+        self.settle_stores(&ports);
+        self.reread(&devices);
+        Ok(result)
+    }
 }
 
-/// Makes a link to the target of this name in a target group, if this machine has one that is not on its way out.
-fn link_target(
-    admin: &Admin,
-    group: &str,
+/// A target of this machine: its very name, its port, and a way to its directory.
+type Present<'a> = (Arc<Name>, Arc<Port>, &'a Dir);
+
+/// Adds a target to a target group: a link to the directory of one that is `here`, or else a directory for the other.
+fn add_member(
+    groups: &mut Groups<'_>,
     target_group: &str,
-    name: &str,
-) -> Result<Option<Arc<Name>>> {
-    let Some(target) = admin
-        .drivers
-        .iter()
-        .flat_map(|d| d.targets.iter())
-        .find(|t| t.name.as_str() == name && !t.removing)
-    else {
-        return Ok(None);
+    here: Option<Present<'_>>,
+    (name, remote): (Arc<Name>, Arc<RemotePort>),
+) -> Result<(), Failed> {
+    if groups.iter().any(|t| t.has(name.as_str())) {
+        return Err(EEXIST.into());
+    }
+    let entry = self::target_group(groups, target_group)?;
+    entry.members.reserve(1, GFP_KERNEL).map_err(Error::from)?;
+    let parent = entry.dir.as_ref().ok_or(EINVAL)?;
+    let member = match here {
+        Some((name, port, dir)) => {
+            parent.link(name.as_cstr(), dir)?;
+            Member::Here(name, port)
+        }
+        None => {
+            let dir = tree::remote_target_dir(parent, &name, &remote)?;
+            Member::Elsewhere(name, remote, Some(dir))
+        }
     };
-    let to = &target.dirs.as_ref().ok_or(ENOENT)?.dir;
-    let from = admin
-        .device_groups
-        .iter()
-        .filter(|g| g.name.as_str() == group)
-        .flat_map(|g| g.target_groups.iter())
-        .find(|t| t.name.as_str() == target_group)
-        .and_then(|t| t.dir.as_ref())
-        .ok_or(EINVAL)?;
-    from.link(target.name.as_cstr(), to)?;
-    Ok(Some(target.name.clone()))
+    let pushed = entry.members.push_within_capacity(member);
+    pushed.map_err(|_| ENOMEM)?;
+    Ok(())
+}
+
+/// The target group of this name. `EINVAL` where there is none, or it is on its way out.
+fn target_group<'a>(groups: &'a mut Groups<'_>, name: &str) -> Result<&'a mut TargetGroup> {
+    groups
+        .iter_mut()
+        .find(|t| t.name.as_str() == name && t.dir.is_some())
+        .ok_or(EINVAL)
 }
 
 impl Admin {
     /// The device group of this name. `EINVAL` where there is none, or it is on its way out.
-    fn device_group(&mut self, name: &str) -> Result<&mut DeviceGroup> {
+    pub(crate) fn device_group(&mut self, name: &str) -> Result<&mut DeviceGroup> {
         self.device_groups
             .iter_mut()
             .find(|g| g.name.as_str() == name && g.dirs.is_some())
             .ok_or(EINVAL)
     }
 
+    /// The target groups of the device group of this name. `EINVAL` as above.
+    pub(crate) fn ports_of(&self, name: &str) -> Result<Arc<PortGroups>> {
+        let mut groups = self.device_groups.iter();
+        let group = groups.find(|g| g.name.as_str() == name && g.dirs.is_some());
+        Ok(group.ok_or(EINVAL)?.ports.clone())
+    }
+
+    /// The target of this name, if this machine has one that is not on its way out.
+    fn present_target(&self, name: &str) -> Option<Present<'_>> {
+        let mut targets = self.drivers.iter().flat_map(|d| d.targets.iter());
+        let target = targets.find(|t| t.name.as_str() == name && !t.removing)?;
+        let dir = &target.dirs.as_ref()?.dir;
+        Some((target.name.clone(), target.port.clone(), dir))
+    }
+
     /// A device is on its way out: it leaves its group.
     pub(crate) fn ungroup_gone_device(&mut self, device: &Arc<Device>) {
-        for group in self.device_groups.iter_mut() {
+        let mut groups = self.device_groups.iter_mut();
+        let gone = groups.find_map(|group| group.take_device(|d| Arc::ptr_eq(d, device)));
+        if let Some(gone) = gone {
+            self.follow(core::slice::from_ref(&gone), None);
             // The caller's reference is not the last.
-            drop(group.take_device(|d| Arc::ptr_eq(d, device)));
+            drop(gone);
         }
     }
 
     /// A target is on its way out: it leaves its groups.
     pub(crate) fn ungroup_gone_target(&mut self, name: &Arc<Name>) {
-        let groups = self.device_groups.iter_mut();
-        for group in groups.flat_map(|g| g.target_groups.iter_mut()) {
-            let is_it = |m: &Member| matches!(m, Member::Here(n) if Arc::ptr_eq(n, name));
-            if group.members.iter().any(is_it) {
-                if let Some(dir) = &group.dir {
-                    dir.unlink(name.as_cstr());
-                }
+        for group in self.device_groups.iter() {
+            let mut left = false;
+            for target_group in group.ports.lock().iter_mut() {
+                left |= target_group.take_gone(name);
             }
-            group.members.retain(|m| !is_it(m));
+            if left {
+                self.follow(&group.devices, Some(&group.ports));
+            }
         }
     }
 }
 
 impl DeviceGroup {
-    fn has(&self, device: &Arc<Device>) -> bool {
+    /// Whether the device is in it.
+    pub(crate) fn has(&self, device: &Arc<Device>) -> bool {
         self.devices.iter().any(|d| Arc::ptr_eq(d, device))
+    }
+
+    /// Takes out what has directories. The name stays taken.
+    pub(crate) fn take_content(&mut self) -> Content {
+        Content {
+            _target_groups: self.ports.take_all(),
+            _dirs: self.dirs.take(),
+        }
     }
 
     /// Takes a device out with its link.
     fn take_device(&mut self, which: impl Fn(&Arc<Device>) -> bool) -> Option<Arc<Device>> {
         let at = self.devices.iter().position(which)?;
         let device = self.devices.remove(at).ok()?;
+        device.set_port_groups(None);
         if let Some(dirs) = &self.dirs {
             dirs.devices.unlink(device.name().as_cstr());
         }
         Some(device)
-    }
-
-    /// The target group of this name. `EINVAL` where there is none, or it is on its way out.
-    fn target_group(&mut self, name: &str) -> Result<&mut TargetGroup> {
-        self.target_groups
-            .iter_mut()
-            .find(|t| t.name.as_str() == name && t.dir.is_some())
-            .ok_or(EINVAL)
-    }
-}
-
-impl TargetGroup {
-    fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|m| m.name().as_str() == name)
-    }
-
-    /// Takes a member out with its link, or its directory out of it: then its name stays taken until the directory has
-    /// gone.
-    fn take_member(&mut self, name: &str) -> Result<Option<Dir>> {
-        let at = self.members.iter().position(|m| m.name().as_str() == name);
-        let at = at.ok_or(EINVAL)?;
-        match self.members.get_mut(at) {
-            Some(Member::Elsewhere(_, dir)) => dir.take().map(Some).ok_or(EINVAL),
-            _ => {
-                if let (Ok(gone), Some(dir)) = (self.members.remove(at), &self.dir) {
-                    dir.unlink(gone.name().as_cstr());
-                }
-                Ok(None)
-            }
-        }
     }
 }

@@ -17,10 +17,12 @@ use crate::proto::inquiry;
 use crate::proto::lun;
 use crate::proto::opcode::OpDesc;
 use crate::proto::opcodes_report::{self, TmFunctions};
+use crate::proto::port_groups::Report;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::served;
 use crate::proto::status::Status;
 use crate::reservation_out;
+use crate::set_port_groups;
 use crate::stats::Way;
 use crate::target::Session;
 
@@ -34,7 +36,7 @@ pub fn submit(session: &Session, cmnd: Cmnd) -> Result<(), Cmnd> {
         no_such_lun(session, cmnd);
         return Ok(());
     };
-    if freeze::is_frozen(nexus.device()) {
+    if freeze::is_frozen(nexus.device()) || nexus.holds_back(cmnd.cdb()) {
         return Err(cmnd);
     }
     carry_out(session, Command::<Received>::new(cmnd, nexus));
@@ -55,8 +57,12 @@ fn carry_out(session: &Session, cmd: Command<Received>) {
     if let Some(outcome) = report(&cmd) {
         return cmd.finish(outcome);
     }
-    if let Cdb::PersistentReserveOut { .. } = cmd.decoded().command {
-        return reservation_out::start(cmd);
+    match cmd.decoded().command {
+        Cdb::PersistentReserveOut { .. } => return reservation_out::start(cmd),
+        Cdb::SetTargetPortGroups { .. } if sets_port_groups(cmd.nexus().device()) => {
+            return set_port_groups::start(cmd);
+        }
+        _ => {}
     }
     // The device may finish the command, and with it the nexus, before it returns.
     let nexus = cmd.hold_nexus();
@@ -79,8 +85,8 @@ fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     }
 }
 
-/// The commands that the core answers for its devices: reservations, and the reports about what device and core can do,
-/// generated from the one table of commands.
+/// The commands that the core answers for its devices: reservations, how ports lead to them, and the reports about what
+/// device and core can do, generated from the one table of commands.
 fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
     let device = cmd.nexus().device();
     match &cmd.decoded().command {
@@ -93,6 +99,14 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
         Cdb::PersistentReserveIn { action, alloc_len } => {
             Some(from_vec(cmd.cmnd(), *alloc_len, |out| {
                 Ok(device.reservations().report(*action, out))
+            }))
+        }
+        Cdb::ReportTargetPortGroups { format, alloc_len } => {
+            Some(from_vec(cmd.cmnd(), *alloc_len, |out| {
+                match device.port_groups() {
+                    Some(groups) => groups.report(*format, out),
+                    None => Ok(Report::new(*format, out)?.finish()),
+                }
             }))
         }
         Cdb::ReportTmFunctions { repd, alloc_len } => {
@@ -115,7 +129,14 @@ const TM_FUNCTIONS: TmFunctions = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_R
 
 /// Whether `device`, or this core for it, carries out commands of this description.
 pub(crate) fn serves(device: &Device, op: &OpDesc) -> bool {
-    op.types.contains(device.device_type()) && (served::by_core(op) || device.ops().serves(op))
+    let sets_port_groups = || sets_port_groups(device);
+    op.types.contains(device.device_type())
+        && (served::by_core(op, sets_port_groups) || device.ops().serves(op))
+}
+
+/// Whether initiators of `device` can set the states of its target port groups: they may, and there are such groups.
+fn sets_port_groups(device: &Device) -> bool {
+    device.ops().sets_port_groups() && device.port_groups().is_some()
 }
 
 /// An answer that may be long: written into memory of its own, cut to `alloc_len` and [`LONGEST`].

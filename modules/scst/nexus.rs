@@ -11,6 +11,8 @@ use crate::device::Device;
 use crate::initiator::Initiator;
 use crate::kapi::sysfs::Dir;
 use crate::kapi::tasks::TaskSet;
+use crate::port_access::KnownAccess;
+use crate::proto::alua::PortAccess;
 use crate::proto::cdb::{Transfer, Unit};
 use crate::proto::mmc::MediaEvent;
 use crate::proto::pr;
@@ -26,6 +28,7 @@ pub struct Nexus {
     read_only: Atomic<i32>,
     /// The group's black hole.
     black_hole: Atomic<i32>,
+    access: KnownAccess,
     drive: Drive,
     #[pin]
     attentions: UnitAttentions,
@@ -95,6 +98,7 @@ impl Nexus {
             it,
             read_only: Atomic::new(0),
             black_hole: Atomic::new(0),
+            access: KnownAccess::new(),
             drive: Drive::new(),
             attentions <- UnitAttentions::new(first),
             tasks <- TaskSet::new(),
@@ -118,6 +122,28 @@ impl Nexus {
     /// The target port that the commands come in by.
     pub fn port(&self) -> &Port {
         &self.it.port
+    }
+
+    /// Whether a command for it is to come again later, as its port is on its way to another state.
+    #[inline]
+    pub(crate) fn holds_back(&self, cdb: &[u8]) -> bool {
+        self.access.holds_back(self.device.device_type(), cdb)
+    }
+
+    /// How the target port leads to the device, for those who change it.
+    #[inline]
+    pub(crate) fn access(&self) -> &KnownAccess {
+        &self.access
+    }
+
+    /// How the target port leads to the device.
+    pub fn port_access(&self) -> PortAccess {
+        self.access.get()
+    }
+
+    /// The initiator is to read the device's capacity again, as soon as its port leads to the medium.
+    pub fn reread_later(&self) {
+        self.access.mark_stale();
     }
 
     /// What the initiator holds of a removable medium.

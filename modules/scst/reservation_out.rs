@@ -34,7 +34,7 @@ pub(crate) fn start(mut cmd: Command<Admitted>) {
     // It may have to wait for another one, which may wait for what came over this nexus.
     cmd.uncount();
     match global::core() {
-        Ok(core) => core.reservation_queue().run(cmd, run),
+        Ok(core) => core.change_queue().run(cmd, run),
         Err(_) => cmd.finish(Outcome::Status(Status::Busy)),
     }
 }

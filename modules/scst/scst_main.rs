@@ -11,6 +11,7 @@
 
 use kernel::prelude::*;
 
+mod access;
 pub(crate) mod alive;
 pub mod attention;
 pub mod command;
@@ -28,12 +29,15 @@ mod latency;
 mod luns;
 pub mod name;
 pub mod nexus;
+mod port_access;
+mod port_groups;
 #[path = "../proto/mod.rs"]
 pub mod proto;
 mod reservation;
 mod reservation_attrs;
 mod reservation_file;
 mod reservation_out;
+mod set_port_groups;
 pub mod settle;
 mod stats;
 pub mod target;

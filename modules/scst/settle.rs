@@ -10,7 +10,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Acquire, Relaxed};
 use kernel::sync::Arc;
 
-use crate::core::Core;
+use crate::core::{Admin, Core};
 use crate::device::Device;
 use crate::group::LunState;
 use crate::kapi::livemap::{self, Counted, Retired};
@@ -134,19 +134,20 @@ impl Core {
             }
             (Some(wanted), Some(device)) if Arc::ptr_eq(&wanted.device, &device) => {
                 let nexus = session.luns.get(index);
-                let changed = nexus.is_some_and(|n| n.set(wanted.read_only, wanted.black_hole));
-                if let Some(ops) = ops.filter(|_| changed && session.it.port.tells()) {
-                    ops.lun_changed(lun);
+                if nexus.is_some_and(|n| n.set(wanted.read_only, wanted.black_hole)) {
+                    self.reread_lun(session, lun);
                 }
                 Ok(None)
             }
             (Some(wanted), Some(_)) => {
                 let first = (announce == Announce::Yes).then_some(Sense::INQUIRY_DATA_CHANGED);
                 let nexus = new_nexus(session, &wanted, first)?;
-                let retired = session.luns.replace(index, nexus)?;
-                if let Some(ops) = ops.filter(|_| session.it.port.tells()) {
-                    ops.lun_changed(lun);
-                }
+                let retired = {
+                    let admin = self.admin();
+                    know_access(&admin, session, &nexus);
+                    session.luns.replace(index, nexus)
+                }?;
+                self.reread_lun(session, lun);
                 Ok(retired)
             }
         }
@@ -161,7 +162,11 @@ impl Core {
         ops: Option<&dyn SessionOps>,
     ) -> Result {
         let nexus = new_nexus(session, wanted, Some(Sense::POWER_ON_RESET))?;
-        session.luns.insert(u32::from(lun), nexus.clone())?;
+        {
+            let admin = self.admin();
+            know_access(&admin, session, &nexus);
+            session.luns.insert(u32::from(lun), nexus.clone())?;
+        }
         publish_nexus(session, lun, &nexus)?;
         list_changed(session, lun);
         if let Some(ops) = ops.filter(|_| session.it.port.tells()) {
@@ -198,6 +203,13 @@ fn new_nexus(
     let nexus = Counted::new(Nexus::new(wanted.device.clone(), session.it.clone(), first))?;
     nexus.value().set(wanted.read_only, wanted.black_hole);
     Ok(nexus)
+}
+
+/// Tells a new nexus how its port leads to the device: where it is found from now on, whoever changes that finds it too.
+fn know_access(admin: &Admin, session: &Session, nexus: &Counted<Nexus>) {
+    let nexus = nexus.value();
+    let access = admin.access_of(nexus.device(), &session.target);
+    nexus.access().begin(access);
 }
 
 /// Makes `lun<n>/`, unless it is there, once the session has a directory. With the session's layout locked.

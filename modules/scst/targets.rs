@@ -162,6 +162,7 @@ impl Core {
             at.map(|at| entry.targets.remove(at))
         };
         drop(gone);
+        self.settle_all_stores();
         Ok(())
     }
 

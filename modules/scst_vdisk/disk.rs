@@ -150,9 +150,7 @@ impl<S: Store> Disk<S> {
         if self.store.is_open() {
             return Ok(());
         }
-        let facts = self.store.open(filename.as_deref().ok_or(EINVAL)?)?;
-        let blocks = self.take_over(&facts);
-        self.blocks.store(blocks, Relaxed);
+        self.open(&filename)?;
         let core = global::core()?;
         core.for_each_nexus(self.unit.name(), &mut |nexus| {
             nexus
@@ -160,6 +158,28 @@ impl<S: Store> Disk<S> {
                 .raise(Sense::MEDIUM_CHANGED, Precedence::Last);
         });
         core.capacity_changed(self.unit.name());
+        Ok(())
+    }
+
+    /// Opens the store. Returns whether another number of blocks is in it.
+    fn open(&self, filename: &Option<CString>) -> Result<bool> {
+        let facts = self.store.open(filename.as_deref().ok_or(EINVAL)?)?;
+        let blocks = self.take_over(&facts);
+        Ok(self.blocks.xchg(blocks, Relaxed) != blocks)
+    }
+
+    /// Opens the store again that was closed while no port led to the medium, which is the same as before but for its size.
+    fn reopen(&self) -> Result {
+        let filename = self.filename.lock();
+        if self.store.is_open() || !self.open(&filename)? {
+            return Ok(());
+        }
+        global::core()?.for_each_nexus(self.unit.name(), &mut |nexus| {
+            nexus
+                .unit_attentions()
+                .raise(Sense::CAPACITY_CHANGED, Precedence::Last);
+            nexus.reread_later();
+        });
         Ok(())
     }
 
@@ -292,6 +312,18 @@ impl<S: Store> DeviceOps for Disk<S> {
                 self.unit.name(),
                 e.to_errno()
             );
+        }
+    }
+
+    fn sets_port_groups(&self) -> bool {
+        self.expl_alua.load(Relaxed)
+    }
+
+    fn reached(&self, is_reached: bool) -> Result {
+        match (self.bind_alua_state.load(Relaxed), is_reached) {
+            (false, _) => Ok(()),
+            (true, true) => self.reopen(),
+            (true, false) => self.deactivate(),
         }
     }
 

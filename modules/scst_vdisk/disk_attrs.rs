@@ -86,7 +86,10 @@ impl<S: Store> Attributes for Disk<S> {
             }
             File::ClusterMode => no_cluster(is_not_zero(text)?),
             File::ExplAlua => {
-                self.expl_alua.store(is_not_zero(text)?, Relaxed);
+                let on = is_not_zero(text)?;
+                if self.expl_alua.xchg(on, Relaxed) != on {
+                    self.unit.identity_changed()?;
+                }
                 Ok(())
             }
             File::Filename => self.rename_store(text.trim()),

@@ -53,10 +53,20 @@ impl<S: Store> Disk<S> {
         }
     }
 
+    /// Whether a closed store matters not: a port that does not lead to the medium tells its size nevertheless.
+    fn is_known_from_before(&self, cmd: &Command<Admitted>, command: &Cdb) -> bool {
+        matches!(command, Cdb::ReadCapacity10 | Cdb::ReadCapacity16 { .. })
+            && self.blocks() != 0
+            && !cmd.nexus().port_access().state.is_accessible()
+    }
+
     /// Commands that are not reads or writes.
     #[inline(never)]
     fn execute_other(&self, cmd: Command<Admitted>, command: Cdb) {
-        if cmd.decoded().op.flags.has(Flags::MEDIUM) && !self.store.is_open() {
+        if cmd.decoded().op.flags.has(Flags::MEDIUM)
+            && !self.store.is_open()
+            && !self.is_known_from_before(&cmd, &command)
+        {
             return not_open(cmd);
         }
         match command {

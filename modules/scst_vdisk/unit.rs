@@ -189,14 +189,22 @@ impl Unit {
             port.phys_transport_version.load(Relaxed) as u16,
             port.scsi_version(),
         ];
+        let access = cmd.nexus().port_access();
         let names = self.identity.lock();
         let identity = Names {
             device_type: face.device_type,
-            not_connected: face.not_connected,
+            not_connected: face.not_connected || access.state.is_disconnected(),
             removable: face.removable,
             norm_aca: false,
             third_party_copy: false,
-            tpgs: Tpgs::None,
+            tpgs: match (
+                access.grouped,
+                cmd.nexus().device().ops().sets_port_groups(),
+            ) {
+                (false, _) => Tpgs::None,
+                (true, false) => Tpgs::Implicit,
+                (true, true) => Tpgs::Both,
+            },
             vendor: names.vendor.bytes(),
             product: names.product.bytes(),
             revision: names.revision.bytes(),
@@ -208,7 +216,7 @@ impl Unit {
             naa: names.naa.bytes(),
             inq_vend_specific: names.inq_vend_specific.bytes(),
             relative_port: port.relative_id(),
-            port_group: None,
+            port_group: access.group,
             transport_versions: match &versions {
                 [0, scsi @ ..] => scsi,
                 both => both,

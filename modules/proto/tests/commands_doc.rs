@@ -23,13 +23,14 @@ column names the recorded transcripts that send the command to a booted applianc
 sends every operation code there is to each kind of device, and compares the report with what is answered. `proto/tests/cdb.rs` parses
 one CDB of each.
 
-**yes**: the device carries it out. **thin**: if its blocks can be given back. **core**: the core does, for every device. **–**: refused,
-with 20/00, or 24/00 at the service action where the operation code has others. Every other operation code is refused with 20/00; so is
-7Fh, as the 32-byte forms belong to type 2 protection (SBC-3), which no disk here has.
+**yes**: the device carries it out. **thin**: if its blocks can be given back. **core**: the core does, for every device. **groups**: the
+core does, for a device in a device group that `expl_alua` allows it to. **–**: refused, with 20/00, or 24/00 at the service action where
+the operation code has others. Every other operation code is refused with 20/00; so is 7Fh, as the 32-byte forms belong to type 2
+protection (SBC-3), which no disk here has.
 
 ";
 
-/// The handlers, with their device type and whether they may be thin.
+/// The handlers, with their device type and whether they have a store: it may be thin, and follow the states of port groups.
 const HANDLERS: [(&str, DeviceType, bool); 4] = [
     ("fileio", DeviceType::Disk, true),
     ("blockio", DeviceType::Disk, true),
@@ -66,14 +67,16 @@ fn field(at: u32, width: u32) -> String {
     }
 }
 
-fn served(op: &OpDesc, device_type: DeviceType, may_be_thin: bool) -> &'static str {
+fn served(op: &OpDesc, device_type: DeviceType, has_store: bool) -> &'static str {
     if !op.types.contains(device_type) {
         "–"
-    } else if by_core(op) {
+    } else if by_core(op, || false) {
         "core"
+    } else if has_store && by_core(op, || true) {
+        "groups"
     } else if by_device(op, device_type, false) {
         "yes"
-    } else if may_be_thin && by_device(op, device_type, true) {
+    } else if has_store && by_device(op, device_type, true) {
         "thin"
     } else {
         "–"
@@ -138,8 +141,8 @@ fn document() -> String {
         };
         let (name, length, data) = (op.name, op.cdb_len(), data(op));
         write!(text, "| {code} | {name} | {length} | {data} |").expect("memory");
-        for (_, device_type, may_be_thin) in HANDLERS {
-            write!(text, " {} |", served(op, device_type, may_be_thin)).expect("memory");
+        for (_, device_type, has_store) in HANDLERS {
+            write!(text, " {} |", served(op, device_type, has_store)).expect("memory");
         }
         writeln!(text, " {} | {} |", standard(op.op), topics(op, &sent)).expect("memory");
     }

@@ -32,6 +32,8 @@ param! {
     auto_cm_assignment: bool;
     /// Replacing a LUN does not wait for the commands of the device that goes.
     async_lun_replace: bool;
+    /// What nexuses know of access states is compared with what the groups say, whenever that changes.
+    alua_invariant_check: bool;
     /// A group that is deleted takes its sessions along.
     forcibly_close_sessions: bool;
 }

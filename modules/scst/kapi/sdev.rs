@@ -35,7 +35,8 @@ pub(super) struct Sdev(NonNull<scsi_device>);
 pub(super) enum Identity {
     /// A device of the same type; the midlayer knows its names now.
     SameType,
-    /// A device of another type, which needs another driver.
+    /// A device of another type, which needs another driver; or one that was not connected when it was found, so that no
+    /// driver has taken it.
     OtherType,
     /// It did not say.
     Unknown,
@@ -96,13 +97,14 @@ impl Sdev {
         let Some(first) = data.first().copied().filter(|_| ret == 0) else {
             return Identity::Unknown;
         };
-        // SAFETY: By the type's invariant; the type is constant once the device can be looked up.
-        let known = unsafe { (*self.0.as_ptr()).type_ };
+        // SAFETY: By the type's invariant; the type and the qualifier are constant once the device can be looked up.
+        let (known, qualifier) =
+            unsafe { ((*self.0.as_ptr()).type_, (*self.0.as_ptr()).inq_periph_qual) };
         // The qualifier is in the upper bits: a logical unit that is not there at present has no identity.
         if first >> 5 != 0 {
             return Identity::Unknown;
         }
-        if u32::from(first & 0x1F) != u32::from(known) {
+        if u32::from(first & 0x1F) != u32::from(known) || qualifier != 0 {
             return Identity::OtherType;
         }
         self.take_names(&mut data);

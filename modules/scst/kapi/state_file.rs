@@ -188,10 +188,11 @@ impl Drop for Handle {
 /// # Invariants
 ///
 /// The pointer is what the thread had before.
-struct InitRoot(*mut c::fs_struct, NotThreadSafe);
+pub(crate) struct InitRoot(*mut c::fs_struct, NotThreadSafe);
 
 impl InitRoot {
-    fn enter() -> Self {
+    /// Begins that, for kernel threads.
+    pub(crate) fn enter() -> Self {
         // SAFETY: The init process's own lives as long as the machine. Nobody but the thread looks at what is replaced
         // here.
         // INVARIANT: What C returns is what the thread had.

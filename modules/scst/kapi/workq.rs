@@ -86,6 +86,12 @@ impl WorkQueue {
             f();
         })?)
     }
+
+    /// Waits until what was queued has ended. Sleeps; not to be called by what runs there.
+    pub fn flush(&self) {
+        // SAFETY: By the type's invariant.
+        unsafe { c::__flush_workqueue(self.0.as_ptr()) };
+    }
 }
 
 impl Drop for WorkQueue {

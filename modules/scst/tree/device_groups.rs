@@ -3,14 +3,15 @@
 //! `device_groups/`, with its target groups and the targets of other machines.
 
 use kernel::prelude::*;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
 use super::{refused, show_key, text};
-use crate::device_groups::{Access, DeviceGroupDirs};
+use crate::device_groups::DeviceGroupDirs;
 use crate::kapi::global;
 use crate::kapi::sysfs::{Attr, Attributes, Dir, Failed, Page, Parent};
 use crate::name::Name;
+use crate::port_groups::{Access, RemotePort};
 use crate::proto::alua::AccessState;
 use crate::proto::mgmt;
 
@@ -181,16 +182,22 @@ impl Attributes for TargetGroup {
     fn store(&self, id: u16, data: &[u8]) -> Result {
         match id {
             MANAGE => self.manage(data),
-            GROUP_ID => set_id(&self.access.group_id, data),
+            GROUP_ID => {
+                let id = identifier(data)?;
+                let change = || self.access.group_id.store(id, Relaxed);
+                global::core()?.change_group(self.device_group.as_str(), change)
+            }
             PREFERRED => {
-                let preferred = mgmt::flag(text(data)?).map_err(refused)?;
-                self.access.preferred.store(preferred.into(), Relaxed);
-                Ok(())
+                let preferred = i32::from(mgmt::flag(text(data)?).map_err(refused)?);
+                if self.access.preferred.xchg(preferred, Relaxed) == preferred {
+                    return Ok(());
+                }
+                global::core()?.report_changed(self.device_group.as_str())
             }
             STATE => {
                 let state = AccessState::from_name(text(data)?.trim_end()).ok_or(EINVAL)?;
-                self.access.set_state(state);
-                Ok(())
+                let group = self.device_group.as_str();
+                global::core()?.set_access_state(group, &self.access, state)
             }
             _ => Err(EIO),
         }
@@ -212,37 +219,34 @@ impl TargetGroup {
 // --- device_groups/<dg>/target_groups/<tg>/<target>/ -----------------------------------------------------------------
 
 /// A target of another machine.
-struct Remote {
-    rel_tgt_id: Atomic<i32>,
-}
+struct Remote(Arc<RemotePort>);
 
 static REMOTE: [Attr; 1] = [Attr::new(c"rel_tgt_id", 0o644, 0)];
 
-pub(crate) fn remote_target_dir(parent: &Dir, name: &Name) -> Result<Dir, Failed> {
-    let files = Remote {
-        rel_tgt_id: Atomic::new(0),
-    };
-    let files = Arc::new(files, GFP_KERNEL).map_err(Error::from)?;
+pub(crate) fn remote_target_dir(
+    parent: &Dir,
+    name: &Name,
+    port: &Arc<RemotePort>,
+) -> Result<Dir, Failed> {
+    let files = Arc::new(Remote(port.clone()), GFP_KERNEL).map_err(Error::from)?;
     Dir::with(Parent::Dir(parent), name.as_cstr(), &REMOTE, files)
 }
 
 impl Attributes for Remote {
     fn show(&self, _id: u16, page: &mut Page<'_>) -> Result {
-        show_key(page, fmt!("{}", self.rel_tgt_id.load(Relaxed)), true)
+        show_key(page, fmt!("{}", self.0.rel_tgt_id.load(Relaxed)), true)
     }
 
     fn store(&self, _id: u16, data: &[u8]) -> Result {
-        set_id(&self.rel_tgt_id, data)
+        self.0.rel_tgt_id.store(identifier(data)?, Relaxed);
+        Ok(())
     }
 }
 
-/// Sets an identifier that a report carries in two bytes, and that is not 0.
-fn set_id(slot: &Atomic<i32>, data: &[u8]) -> Result {
+/// An identifier that a report carries in two bytes, and that is not 0.
+fn identifier(data: &[u8]) -> Result<i32> {
     match mgmt::number(text(data)?).map_err(refused)? {
-        id @ 1..=0xFFFF => {
-            slot.store(id as i32, Relaxed);
-            Ok(())
-        }
+        id @ 1..=0xFFFF => Ok(id as i32),
         _ => Err(EINVAL),
     }
 }

@@ -165,13 +165,25 @@ impl<T> Retired<T> {
     }
 }
 
+impl<T> Retired<T> {
+    /// The value, for those who do not do I/O on it.
+    pub fn value(&self) -> &T {
+        self.0.value()
+    }
+}
+
 /// Never dropped with users: whoever does not [`drain`] it waits here.
 impl<T> Drop for Retired<T> {
     fn drop(&mut self) {
+        wait_for_readers();
         self.0.drained.wait_for_completion();
-        // A reader may have found the pointer before it left the map and be about to look at the count.
-        rcu::synchronize_rcu();
     }
+}
+
+/// A reader may have found a pointer before it left its map and be about to look at the count. The count's own grace period
+/// runs meanwhile, so that whoever waits for this first and for the users then waits for one, not for two.
+fn wait_for_readers() {
+    rcu::synchronize_rcu();
 }
 
 /// Waits until all of `retired` have no users any more, which takes no longer than for one of them, and hands them to
@@ -183,11 +195,10 @@ pub fn drain<T, const N: usize>(
     if retired.iter().all(Option::is_none) {
         return;
     }
+    wait_for_readers();
     for entry in retired.iter().flatten() {
         entry.0.drained.wait_for_completion();
     }
-    // As in `Retired::drop`, once for all.
-    rcu::synchronize_rcu();
     for (at, entry) in retired.into_iter().enumerate() {
         if let Some(entry) = entry {
             let entry = core::mem::ManuallyDrop::new(entry);

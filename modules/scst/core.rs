@@ -28,7 +28,7 @@ use crate::device_groups::DeviceGroup;
 use crate::group::{Group, Place};
 use crate::kapi::noio::NoIo;
 use crate::kapi::sysfs::{Dir, Failed, Section};
-use crate::kapi::workq::WorkQueue;
+use crate::kapi::workq::{Threads, WorkQueue};
 use crate::name::Name;
 use crate::nexus::Nexus;
 use crate::proto::mgmt;
@@ -43,6 +43,8 @@ pub struct Core {
     #[pin]
     admin: Mutex<Admin>,
     works: Works,
+    /// Part with devices that others have replaced, where nobody is to wait for that.
+    partings: Threads,
     /// Runs commands that change what others may do: PERSISTENT RESERVE OUT, SET TARGET PORT GROUPS.
     change_queue: WorkQueue,
     /// Held while commands are held back or let go, not while those under way are waited for.
@@ -100,6 +102,7 @@ impl Core {
                     device_groups: KVec::new(),
                 }),
                 works: Works::new()?,
+                partings: Threads::new(c"scst_part")?,
                 change_queue: WorkQueue::new(c"scst_change", 0)?,
                 freezes <- new_mutex!(()),
                 setup_id: Atomic::new(0),
@@ -119,6 +122,7 @@ impl Core {
         }
         drop(tree);
         self.works.drain();
+        self.partings.flush();
         // What an initiator changed may still be told to others, by somebody who holds the core.
         self.change_queue.flush();
     }
@@ -126,6 +130,11 @@ impl Core {
     /// What runs management commands.
     pub(crate) fn works(&self) -> &Works {
         &self.works
+    }
+
+    /// What waits for devices that were replaced.
+    pub(crate) fn partings(&self) -> &Threads {
+        &self.partings
     }
 
     /// What runs commands that change what others may do.

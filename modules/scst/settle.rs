@@ -13,7 +13,9 @@ use kernel::sync::Arc;
 use crate::core::{Admin, Core};
 use crate::device::Device;
 use crate::group::LunState;
+use crate::kapi::global;
 use crate::kapi::livemap::{self, Counted, Retired};
+use crate::kapi::params;
 use crate::kapi::sysfs::Dir;
 use crate::nexus::Nexus;
 use crate::proto::sense::Sense;
@@ -147,10 +149,32 @@ impl Core {
                     know_access(&admin, session, &nexus);
                     session.luns.replace(index, nexus)
                 }?;
+                if params::async_lun_replace() {
+                    if let Some(retired) = retired {
+                        self.part_later(session, lun, retired);
+                    }
+                    return Ok(None);
+                }
                 self.reread_lun(session, lun);
                 Ok(retired)
             }
         }
+    }
+
+    /// Leaves it to a thread to tell the initiator that another device is at `lun`, and to wait for the commands of the
+    /// one that was there: a store that has stopped answering holds up nobody but itself. With the session's layout locked.
+    fn part_later(&self, session: &Arc<Session>, lun: u16, retired: Retired<Nexus>) {
+        let dir = retired.value().swap_dir(None);
+        if let Some(new) = session.luns.get(u32::from(lun)) {
+            let _none = new.swap_dir(dir);
+        }
+        let parting = Parting {
+            session: session.clone(),
+            lun,
+            retired: Some(retired),
+        };
+        // Where there is no memory for it, `parting` is dropped here and now.
+        let _ = self.partings().spawn(move || drop(parting));
     }
 
     /// A LUN that the session did not have: it works before anybody hears of it.
@@ -192,6 +216,25 @@ impl Core {
             read_only: entry.read_only,
             black_hole: group.settings.black_hole,
         })
+    }
+}
+
+/// A nexus that has been replaced. Whoever drops it tells the initiator and waits for its commands.
+struct Parting {
+    session: Arc<Session>,
+    lun: u16,
+    retired: Option<Retired<Nexus>>,
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        if let Ok(core) = global::core() {
+            core.reread_lun(&self.session, self.lun);
+        }
+        // What was acknowledged is made stable, as for a nexus that is waited for.
+        livemap::drain([self.retired.take()], |_, entry| {
+            entry.value().device().ops().detached();
+        });
     }
 }
 

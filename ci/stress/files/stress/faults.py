@@ -28,6 +28,9 @@ class Case:
     def __init__(self, path, data, undo=(), before=()):
         self.path, self.data, self.undo, self.before = path, data, undo, before
 
+    def __str__(self):
+        return "%s <- %r" % (self.path[len(TREE):], self.data)
+
 
 def cases():
     """Every management command, in an order in which each finds what it needs; those that add undo themselves."""
@@ -81,8 +84,9 @@ def attributes():
         yield Case(path, value.decode(errors="replace") or "1")
 
 
-def write_failing(path, data, nth):
-    """A write whose `nth` allocation fails; the errno, and whether it came to that."""
+def write_failing(path, data, nth, patience):
+    """A write whose `nth` allocation fails; the errno, and whether it came to that. Where the checkers make it take longer
+    than its writer is let wait, its end is waited for."""
     fd = os.open(path, os.O_WRONLY)
     control = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
     try:
@@ -92,6 +96,8 @@ def write_failing(path, data, nth):
             code = 0
         except OSError as e:
             code = e.errno
+        if code == errno.EAGAIN:
+            code = lib.settled(patience)
         left = int(os.pread(control, 32, 0).split(b"\0")[0])
         os.pwrite(control, b"0", 0)
         return code, left == 0
@@ -119,7 +125,7 @@ def try_case(case, args, count, progress):
             must(path, data)
         was = listing()
         progress.note(sum(count.values()), "%s <- %r, allocation %d" % (case.path, case.data, nth))
-        code, fired = write_failing(case.path, case.data, nth)
+        code, fired = write_failing(case.path, case.data, nth, args.patience / 2)
         where = "%s <- %r with allocation %d failing" % (case.path, case.data, nth)
         if fired and code not in (0, errno.ENOMEM):
             fail("%s: %s" % (where, lib.name_of(code)))
@@ -159,9 +165,11 @@ def work(args, progress):
         for case in make():
             if not os.path.exists(case.path) and not case.before:
                 continue
+            if not args.matches(case):
+                continue
             deepest = try_case(case, args, count, progress)
             done += 1
-            say("%4d allocations: %s <- %r" % (deepest, case.path[len(TREE):], case.data))
+            say("%4d allocations: %s" % (deepest, case))
     total = sum(count.values())
     say("%d writes of %d kinds: %s" % (total, done, ", ".join("%s %d" % (lib.name_of(c), n) for c, n in count.items())))
     if not count.get(errno.ENOMEM):
@@ -174,7 +182,11 @@ def main():
     parser.add_argument("--every", type=int, default=1, help="and of the later ones each of these many")
     parser.add_argument("--most", type=int, default=5000, help="where a write ends that allocates without end")
     parser.add_argument("--patience", type=int, default=600)
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="kinds of write that contain one of these")
+    parser.add_argument("--but", nargs="+", default=[], metavar="WORD", help="and none of these")
     args = parser.parse_args()
+    args.matches = lambda case: (any(word in str(case) for word in args.only)
+                                 and not any(word in str(case) for word in args.but))
     if not os.path.isdir(DEBUG):
         lib.run("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug")
     if not os.path.exists("/proc/thread-self/fail-nth") or not os.path.isdir(DEBUG):

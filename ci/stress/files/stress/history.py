@@ -339,6 +339,7 @@ def _():
 
 if __name__ == "__main__":
     import history_io  # noqa: its rows follow these
+    import history_load  # noqa
     import history_races  # noqa
     import history_writes  # noqa
     sys.exit(rows.main(sys.argv[1:]))

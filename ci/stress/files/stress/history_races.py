@@ -241,6 +241,26 @@ def _():
     lib.load("scst_local")
 
 
+@row("probe-meets-removal")
+def _():
+    """A LUN, a SCSI device and the module go while disks are still being probed: the probe ends, and all of them go."""
+    mark = rows.mark("probe-meets-removal begins")
+    fileio("f1")
+    nullio("n1")
+    for turn in range(15):
+        lib.load("scst_local")
+        must(luns(), "add f1 0")
+        must(luns(), "add n1 1")
+        time.sleep(turn % 5 * 0.02)
+        if turn % 3 == 1:
+            must(luns(), "del 0")
+        if turn % 3 == 2:
+            lib.write(sdev(1) + "/delete", "1")
+        lib.wait_for("rmmod", lambda: lib.delete("scst_local") == 0, 60)
+    lib.load("scst_local")
+    check("Call Trace" not in rows.log_since(mark), "the kernel warned")
+
+
 @row("256-sessions")
 def _():
     """256 sessions fit a small machine, and what they took comes back."""

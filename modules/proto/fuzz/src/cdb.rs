@@ -3,6 +3,7 @@
 
 use proto::cdb::{parse, parse_for, Command};
 use proto::device_type::DeviceType;
+use proto::format;
 use proto::opcode::Direction;
 use proto::optable::rows_of;
 use proto::pr::Kind;
@@ -22,6 +23,11 @@ pub fn any(data: &[u8]) {
             assert!(transfer.bytes(12) <= u64::from(transfer.count) << 12);
             reserved_bits_are_zero(cdb, decoded.op.usage, decoded.op.service_action.is_some());
             gates(decoded.op.op, &decoded.command);
+            // What follows the CDB stands for a parameter list.
+            format_unit(
+                &decoded.command,
+                cdb.get(decoded.op.cdb_len()..).unwrap_or(&[]),
+            );
         }
         Err(sense) => is_about_the_cdb(sense, cdb, known),
     }
@@ -36,6 +42,17 @@ fn reserved_bits_are_zero(cdb: &[u8], usage: &[u8], has_action: bool) {
     for (at, (byte, usage)) in cdb.iter().zip(usage).enumerate().skip(1) {
         let action = if at == 1 && has_action { 0x1F } else { 0 };
         assert_eq!(byte & !(usage | action), 0, "byte {at}");
+    }
+}
+
+/// A format is taken as its list says, or the initiator is told what is wrong with it.
+fn format_unit(command: &Command, list: &[u8]) {
+    let Command::FormatUnit(request) = command else {
+        return;
+    };
+    match format::immed(request, list) {
+        Ok(immed) => assert!(request.pinfo == 0 && (request.data || !immed)),
+        Err(sense) => assert_eq!(sense.key, SenseKey::IllegalRequest),
     }
 }
 

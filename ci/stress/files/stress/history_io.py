@@ -41,6 +41,59 @@ def _():
         check(dev.good("1a 00 3f 00 04 00", 4).resid == 0, "MODE SENSE of 4 bytes has one")
 
 
+# CDBs that take a length, with %02x where it goes; and CDBs with as much data as they always have.
+ALLOCATED = ("12 00 00 00 %02x 00", "12 01 83 00 %02x 00", "03 00 00 00 %02x 00", "1a 00 3f 00 %02x 00", "5a 00 3f 00 00 00 00 00 %02x 00",
+             "4d 00 40 00 00 00 00 00 %02x 00", "5e 00 00 00 00 00 00 00 %02x 00", "5e 02 00 00 00 00 00 00 %02x 00",
+             "9e 10 00 00 00 00 00 00 00 00 00 00 00 %02x 00 00", "9e 12 00 00 00 00 00 00 00 00 00 00 00 %02x 00 00",
+             "a0 00 00 00 00 00 00 00 00 %02x 00 00", "a3 0c 00 00 00 00 00 00 00 %02x 00 00", "a3 0d 80 00 00 00 00 00 00 %02x 00 00")
+READS = (("25 00 00 00 00 00 00 00 00 00", 8), ("08 00 00 00 02 00", 1024), ("28 00 00 00 00 00 00 00 02 00", 1024),
+         ("a8 00 00 00 00 00 00 00 00 02 00 00", 1024), ("88 00 00 00 00 00 00 00 00 00 00 00 00 02 00 00", 1024))
+WRITES = (("0a 00 00 00 02 00", 1024), ("2a 00 00 00 00 00 00 00 02 00", 1024), ("aa 00 00 00 00 00 00 00 00 02 00 00", 1024),
+          ("8a 00 00 00 00 00 00 00 00 00 00 00 00 02 00 00", 1024), ("2e 02 00 00 00 00 00 00 02 00", 1024),
+          ("ae 00 00 00 00 00 00 00 00 02 00 00", 1024), ("8e 02 00 00 00 00 00 00 00 00 00 00 00 02 00 00", 1024),
+          ("2f 02 00 00 00 00 00 00 02 00", 1024), ("af 02 00 00 00 00 00 00 00 02 00 00", 1024),
+          ("8f 02 00 00 00 00 00 00 00 00 00 00 00 02 00 00", 1024), ("41 00 00 00 00 00 00 00 09 00", 512),
+          ("93 00 00 00 00 00 00 00 00 00 00 00 00 09 00 00", 512), ("89 00 00 00 00 00 00 00 00 00 00 00 00 02 00 00", 2048),
+          ("42 00 00 00 00 00 00 00 08 00", 8), ("04 10 00 00 00 00", 4), ("15 10 00 00 04 00", 4),
+          ("55 10 00 00 00 00 00 00 08 00", 8), ("5f 06 00 00 00 00 00 00 18 00", 24), ("1d 10 00 00 04 00", 4))
+
+
+@row("residuals-of-every-command")
+def _():
+    """Each command with data tells what it leaves of a buffer that is longer, and fits into one that is shorter or refuses it."""
+    fileio("f1", 16, "thin_provisioned=1")
+    must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=/dev/vdb; thin_provisioned=1")
+    for lun, name in enumerate(("f1", "b1")):
+        must(luns(), "add %s %d" % (name, lun))
+        with sg_of(lun) as dev:
+            # What the disk holds is compared with zeroes below.
+            dev.good("93 00 00 00 00 00 00 00 00 00 00 00 00 10 00 00", out=bytes(512))
+            for cdb in ALLOCATED:
+                full = dev.good(cdb % 255, 1024)
+                have = 1024 - full.resid
+                check(0 < have <= 255, name, cdb, full)
+                for length, size in ((have, have), (have - 1, 1024), (255, have - 1), (1, 1), (0, 512)):
+                    # SPC-4 has less than 16 bytes of REPORT LUNS refused; GET LBA STATUS gives whole descriptors.
+                    if cdb.startswith("a0") and length < 16 or cdb.startswith("9e 12") and length < have:
+                        continue
+                    answer, moved = dev.good(cdb % length, size), min(length, size, have)
+                    check(answer.resid == size - moved, name, cdb % length, "into", size, answer)
+                    check(moved < 5 or answer.data[4:moved] == full.data[4:moved], name, cdb % length, "into", size, "is other data")
+            for cdb, have in READS:
+                for size in (have, have - 1, have // 2, have + 1, have * 4):
+                    answer = dev.good(cdb, size)
+                    check(answer.resid == max(size - have, 0), name, cdb, "into", size, answer)
+            for cdb, have in WRITES:
+                for size in (have, have + 1, have * 4):
+                    answer = dev.good(cdb, out=bytes(size))
+                    check(answer.resid == size - have, name, cdb, "from", size, answer)
+                for size in (1, have // 2, have - 1):
+                    answer = dev.command(cdb, out=b"x" * size)
+                    refused = answer.sense in ((5, 0x24, 0), (5, 0x1A, 0)) or cdb.startswith("1d")
+                    check(refused and answer.resid == size, name, cdb, "from", size, answer)
+            check(dev.good(READ_10 % 16, 8192).data == bytes(8192), name, "a command that was refused has written")
+
+
 @row("371e083d0-rejected-commands")
 def _():
     """Thousands of commands that are rejected cost no memory."""

@@ -10,6 +10,7 @@ use kernel::sync::atomic::Relaxed;
 use crate::execute;
 use crate::kapi::cmnd::{Cmnd, Completion, Direction};
 use crate::kapi::livemap::Live;
+use crate::kapi::tasks::Ending;
 use crate::kapi::workq::Carrier;
 use crate::latency;
 use crate::nexus::Nexus;
@@ -83,10 +84,10 @@ impl<S> Command<S> {
         Outcome::Good(self.cmnd.copy_to_buffer(0, bytes) as u64)
     }
 
-    /// Another initiator preempted the nexus and aborted what had come over it.
+    /// Nobody waits for what it does any more: it was aborted, alone or with others. What takes long ends early then.
     #[inline]
-    pub(crate) fn is_aborted(&self) -> bool {
-        self.nexus.is_aborted()
+    pub fn is_aborted(&self) -> bool {
+        self.nexus.ending().is_some() || self.cmnd.is_aborted()
     }
 
     /// Ends the command: the one place in the core where one does.
@@ -95,12 +96,24 @@ impl<S> Command<S> {
             let (way, bytes) = (Way::of(&self.cmnd), self.cmnd.buffer_len());
             self.nexus.it().latency.record(way, bytes, ns);
         }
-        let outcome = if self.is_aborted() {
-            Outcome::Status(Status::TaskAborted)
-        } else {
-            outcome
-        };
-        finish(self.cmnd, self.nexus.descriptor_sense(), outcome);
+        match self.nexus.ending() {
+            None => {
+                let check = matches!(outcome, Outcome::Check(_));
+                let descriptor = check && self.nexus.device().descriptor_sense();
+                finish(self.cmnd, descriptor, outcome);
+            },
+            Some(ending) => self.end_aborted(ending),
+        }
+    }
+
+    /// Ends a command of which nothing must be taken for done.
+    #[cold]
+    fn end_aborted(self, ending: Ending) {
+        match ending {
+            Ending::Silence => self.cmnd.vanish(),
+            Ending::TaskAborted => finish(self.cmnd, false, Outcome::Status(Status::TaskAborted)),
+            Ending::Reset => self.cmnd.reset(),
+        }
     }
 }
 
@@ -214,9 +227,7 @@ impl Command<Decoded> {
 
     /// Lets the command vanish.
     pub(crate) fn vanish(self) {
-        let Self { cmnd, nexus, .. } = self;
-        drop(nexus);
-        cmnd.vanish();
+        self.cmnd.vanish();
     }
 
     /// The gate: what forbids a command before its device sees it.
@@ -313,6 +324,14 @@ impl Command<Admitted> {
 
 impl Carrier for Command<Admitted> {
     type Rest = (Task, cdb::Decoded);
+
+    fn is_aborted(&self) -> bool {
+        Command::is_aborted(self)
+    }
+
+    fn end_aborted(self) {
+        self.finish(Outcome::Status(Status::TaskAborted));
+    }
 
     fn split(self) -> (Cmnd, Self::Rest) {
         (self.cmnd, (self.nexus, self.state.0))

@@ -396,19 +396,6 @@ impl Core {
         self.reread_by(&users);
     }
 
-    /// The device was reset: the initiators of all its nexuses are told before anything else, and hold nothing of it any
-    /// more. Called by error handling, allocates nothing.
-    pub fn reset_occurred(&self, device: &Arc<Device>) {
-        device.reservations().reset();
-        device.ops().reset();
-        self.for_each_nexus(device.name().as_str(), &mut |nexus| {
-            nexus.drive().allow_removal();
-            nexus
-                .unit_attentions()
-                .raise(Sense::POWER_ON_RESET, Precedence::First);
-        });
-    }
-
     /// Calls `f` for every nexus of the device, with the configuration locked: `f` must neither sleep nor come back here.
     /// Allocates nothing.
     pub fn for_each_nexus(&self, device: &str, f: &mut dyn FnMut(&Nexus)) {

@@ -11,6 +11,8 @@ use crate::alive::Kept;
 use crate::command::{Admitted, Command};
 use crate::freeze::Blocks;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
+use crate::kapi::tasks::Ending;
+use crate::mode::Mode;
 use crate::name::Name;
 use crate::port_groups::PortGroups;
 use crate::proto::device_type::DeviceType;
@@ -33,8 +35,10 @@ pub trait DeviceOps: Attributes {
     /// The device refuses writes.
     fn is_read_only(&self) -> bool;
 
-    /// D_SENSE of the control mode page.
-    fn descriptor_sense(&self) -> bool;
+    /// Its mode parameters, always the same object; `None` for a device that obeys those of the Control mode page itself.
+    fn mode(&self) -> Option<Arc<Mode>> {
+        None
+    }
 
     /// Whether [`DeviceOps::exec`] carries out commands of this description; REPORT SUPPORTED OPERATION CODES asks.
     fn serves(&self, op: &OpDesc) -> bool;
@@ -115,6 +119,7 @@ pub struct Device {
     /// Constant during a device's life, and read for every command.
     device_type: DeviceType,
     block_shift: u32,
+    mode: Option<Arc<Mode>>,
     #[pin]
     reservations: Reservations,
     blocks: Blocks,
@@ -170,6 +175,7 @@ impl Device {
         threads: u32,
     ) -> Result<Arc<Self>> {
         let (device_type, block_shift) = (ops.device_type(), ops.block_shift());
+        let mode = ops.mode();
         Arc::pin_init(
             try_pin_init!(Self {
                 name,
@@ -177,6 +183,7 @@ impl Device {
                 ops,
                 device_type,
                 block_shift,
+                mode,
                 reservations <- Reservations::new(),
                 blocks: Blocks::new(),
                 port_groups <- new_mutex!(None),
@@ -235,6 +242,19 @@ impl Device {
     #[inline]
     pub fn is_read_only(&self) -> bool {
         self.ops.is_read_only()
+    }
+
+    /// Whether sense data goes in descriptor format (SPC-4 D_SENSE).
+    pub(crate) fn descriptor_sense(&self) -> bool {
+        self.mode.as_ref().is_some_and(|mode| mode.d_sense())
+    }
+
+    /// How a command ends that was aborted over another nexus than its own (SPC-4 TAS).
+    pub(crate) fn ending_by_others(&self) -> Ending {
+        match self.mode.as_ref().is_some_and(|mode| mode.tas()) {
+            true => Ending::TaskAborted,
+            false => Ending::Silence,
+        }
     }
 
     /// Who has reserved it.

@@ -197,12 +197,6 @@ impl Nexus {
         }
     }
 
-    /// Whether sense data goes in descriptor format (SPC-4 D_SENSE).
-    #[inline]
-    pub fn descriptor_sense(&self) -> bool {
-        self.device.ops().descriptor_sense()
-    }
-
     /// What the initiator has to be told at this LUN.
     #[inline]
     pub fn unit_attentions(&self) -> &UnitAttentions {

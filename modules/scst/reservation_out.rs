@@ -6,7 +6,7 @@
 //! The new state is worked out on a copy, kept in the file if it is to be kept, and only then takes the place of the old
 //! one; so a command that fails has changed nothing. Then those whom it concerns are told, and for PREEMPT AND ABORT their
 //! commands are waited for. They cannot be called back from a backing store; those that end after their nexus was preempted
-//! are answered TASK ABORTED, which makes the initiator try again and be refused.
+//! end as the unit's TAS says, and the initiator tries again and is refused.
 
 use kernel::prelude::*;
 
@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::device::Device;
 use crate::kapi::global;
 use crate::kapi::livemap::Live;
+use crate::kapi::tasks::Ending;
 use crate::nexus::Nexus;
 use crate::proto::cdb::Command as Cdb;
 use crate::proto::pr::{self, Effect, Refusal, State, View};
@@ -170,14 +171,18 @@ fn tell(nexuses: &[Live<Nexus>], sender: &Sender, effect: &Effect, before: &Draf
             }
         } else if let Some(sense) = effect.removed.filter(|_| registered(before.view(), nexus)) {
             if effect.abort {
-                attentions.raise(Sense::COMMANDS_CLEARED_BY_ANOTHER, Precedence::Last);
-                nexus.tasks().cut_off();
+                let ending = nexus.device().ending_by_others();
+                if ending == Ending::Silence {
+                    attentions.raise(Sense::COMMANDS_CLEARED_BY_ANOTHER, Precedence::Last);
+                }
+                nexus.tasks().abort(ending);
+                nexus.tasks().tell_apart();
             }
             attentions.raise(sense, Precedence::Last);
         }
     }
     if effect.abort {
-        nexuses.iter().for_each(|nexus| nexus.tasks().drain());
+        nexuses.iter().for_each(|nexus| nexus.tasks().wait());
     }
 }
 

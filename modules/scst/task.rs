@@ -5,10 +5,11 @@
 use core::ops::Deref;
 
 use crate::kapi::livemap::Live;
-use crate::kapi::tasks::Ticket;
+use crate::kapi::tasks::{Ending, Ticket};
 use crate::nexus::Nexus;
 
-/// A command's hold on its nexus, as long as the command lives. PREEMPT AND ABORT waits for those of a preempted nexus.
+/// A command's hold on its nexus, as long as the command lives. PREEMPT AND ABORT waits for those of a preempted nexus,
+/// a reset for those of all.
 pub struct Task {
     nexus: Live<Nexus>,
     ticket: Ticket,
@@ -28,10 +29,10 @@ impl Task {
         }
     }
 
-    /// Its nexus was preempted after it came: the initiator must not take it for carried out.
+    /// How it has to end if it was aborted after it came: the initiator must not take it for carried out.
     #[inline]
-    pub(crate) fn is_aborted(&self) -> bool {
-        self.nexus.tasks().is_cut_off(self.ticket)
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.nexus.tasks().ending(self.ticket)
     }
 
     /// Nobody waits for the command any more: for one that may itself wait for PREEMPT AND ABORT.

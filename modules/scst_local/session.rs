@@ -14,6 +14,7 @@ use scst::kapi::device::VirtualDevice;
 use scst::kapi::global;
 use scst::kapi::host::{Host, HostOps, Recovery, Sent};
 use scst::kapi::sysfs::{Attr, Attributes, Dir, Page};
+use scst::reset::Reset;
 use scst::target::{Session, SessionOps};
 
 use crate::driver::{self, Stats};
@@ -69,6 +70,18 @@ impl LocalSession {
         Ok(this)
     }
 
+    /// What is reset by `what`, if it is a reset.
+    fn reset_of(&self, what: Recovery) -> Option<Reset<'_>> {
+        match what {
+            Recovery::Abort => None,
+            Recovery::LunReset(lun) => {
+                let lun = u32::try_from(lun).ok()?;
+                Some(Reset::new(&self.session, Some(lun)))
+            }
+            Recovery::TargetReset => Some(Reset::new(&self.session, None)),
+        }
+    }
+
     fn with_host(&self, f: impl FnOnce(&Host<Self>)) {
         if let Some(parts) = self.host.lock().as_ref() {
             f(&parts.host);
@@ -95,32 +108,28 @@ impl HostOps for LocalSession {
             })
     }
 
+    fn abort_all(&self, what: Recovery) {
+        if let (Some(reset), Ok(core)) = (self.reset_of(what), global::core()) {
+            reset.abort(&core);
+        }
+    }
+
+    fn have_ended(&self, what: Recovery) -> bool {
+        match (self.reset_of(what), global::core()) {
+            (Some(reset), Ok(core)) => reset.is_clear(&core),
+            _ => true,
+        }
+    }
+
     fn recovered(&self, what: Recovery) {
-        match what {
-            Recovery::Abort => {
-                self.stats.aborts.fetch_add(1, Relaxed);
-            }
-            Recovery::LunReset(lun) => {
-                self.stats.device_resets.fetch_add(1, Relaxed);
-                let nexus = u32::try_from(lun)
-                    .ok()
-                    .and_then(|lun| self.session.luns().get(lun));
-                if let (Some(nexus), Ok(core)) = (nexus, global::core()) {
-                    core.reset_occurred(nexus.device());
-                }
-            }
-            Recovery::TargetReset => {
-                self.stats.target_resets.fetch_add(1, Relaxed);
-                let Ok(core) = global::core() else { return };
-                let luns = self.session.luns();
-                let mut next = luns.first();
-                while let Some(lun) = next {
-                    if let Some(nexus) = luns.get(lun) {
-                        core.reset_occurred(nexus.device());
-                    }
-                    next = luns.at_or_after(lun.saturating_add(1));
-                }
-            }
+        let count = match what {
+            Recovery::Abort => &self.stats.aborts,
+            Recovery::LunReset(_) => &self.stats.device_resets,
+            Recovery::TargetReset => &self.stats.target_resets,
+        };
+        count.fetch_add(1, Relaxed);
+        if let (Some(reset), Ok(core)) = (self.reset_of(what), global::core()) {
+            reset.complete(&core);
         }
     }
 }

@@ -285,7 +285,7 @@ fn verify(
         device.sync()
     };
     before.map_err(|e| failed(Transfer::Write, e))?;
-    read_back(cmd.cmnd(), range, check, block_size, |offset, piece| {
+    read_back(cmd, range, check, block_size, |offset, piece| {
         device.read_at(offset, piece)
     })
 }

@@ -16,6 +16,7 @@ use scst::kapi::global;
 use scst::kapi::livemap::Live;
 use scst::kapi::sysfs::{Attr, Attributes, Page};
 use scst::kapi::workq::WorkQueue;
+use scst::mode::Mode;
 use scst::nexus::Nexus;
 use scst::proto::device_type::DeviceType;
 use scst::proto::mmc::MediaEvent;
@@ -255,8 +256,8 @@ impl DeviceOps for Cdrom {
         true
     }
 
-    fn descriptor_sense(&self) -> bool {
-        self.unit.mode.d_sense()
+    fn mode(&self) -> Option<Arc<Mode>> {
+        Some(self.unit.mode.clone())
     }
 
     fn serves(&self, op: &OpDesc) -> bool {

@@ -12,6 +12,7 @@ use scst::command::{Admitted, Command};
 use scst::device::{Create, DeviceOps};
 use scst::kapi::global;
 use scst::kapi::sysfs::Attr;
+use scst::mode::Mode;
 use scst::proto::capacity::Capacity;
 use scst::proto::device_type::DeviceType;
 use scst::proto::mode::ModeState;
@@ -293,8 +294,8 @@ impl<S: Store> DeviceOps for Disk<S> {
         self.read_only
     }
 
-    fn descriptor_sense(&self) -> bool {
-        self.unit.mode.d_sense()
+    fn mode(&self) -> Option<Arc<Mode>> {
+        Some(self.unit.mode.clone())
     }
 
     fn serves(&self, op: &OpDesc) -> bool {

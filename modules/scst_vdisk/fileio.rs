@@ -156,7 +156,7 @@ impl Store for FileIo {
         self.run(cmd, (range, check, write), |Job { cmd, errand }| {
             let (image, (range, check, write)) = errand;
             let writer = write.then(|| image.writers.enter_in_turn(range));
-            let result = verify(&image.file, cmd.cmnd(), range, check, write);
+            let result = verify(&image.file, &cmd, range, check, write);
             drop(writer);
             finish(cmd, result);
         });
@@ -321,7 +321,7 @@ fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
 /// What the page cache holds could still differ from what the storage below it does; so it goes there first.
 pub(crate) fn verify(
     file: &File,
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     range: ByteRange,
     check: Check,
     write: bool,
@@ -329,7 +329,7 @@ pub(crate) fn verify(
     if write {
         transfer(
             file,
-            cmnd,
+            cmd.cmnd(),
             Io {
                 way: Transfer::Write,
                 range,
@@ -339,17 +339,17 @@ pub(crate) fn verify(
     } else {
         flush(file, range)?;
     }
-    compare(file, cmnd, range, check)
+    compare(file, cmd, range, check)
 }
 
 /// Reads `range` of `file` and checks it. Sleeps.
 pub(crate) fn compare(
     file: &File,
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     range: ByteRange,
     check: Check,
 ) -> Result<(), Outcome> {
-    read_back(cmnd, range, check, PAGE, |offset, piece| {
+    read_back(cmd, range, check, PAGE, |offset, piece| {
         match file.read_at(offset, piece.bytes_mut())? {
             n if n < piece.bytes().len() => Err(EIO),
             _ => Ok(()),

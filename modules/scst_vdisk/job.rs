@@ -15,6 +15,14 @@ pub(crate) struct Job<P> {
 impl<P: Send + 'static> Carrier for Job<P> {
     type Rest = (<Command<Admitted> as Carrier>::Rest, P);
 
+    fn is_aborted(&self) -> bool {
+        self.cmd.is_aborted()
+    }
+
+    fn end_aborted(self) {
+        self.cmd.end_aborted();
+    }
+
     fn split(self) -> (Cmnd, Self::Rest) {
         let (cmnd, rest) = self.cmd.split();
         (cmnd, (rest, self.errand))

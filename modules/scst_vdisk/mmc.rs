@@ -87,7 +87,7 @@ impl Cdrom {
         self.queue.run(Job { cmd, errand }, |job| {
             let Job { cmd, errand } = job;
             let (disc, range, check) = errand;
-            let result = fileio::compare(&disc.file, cmd.cmnd(), range, check);
+            let result = fileio::compare(&disc.file, &cmd, range, check);
             finish(cmd, result);
         });
     }

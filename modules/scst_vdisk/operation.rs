@@ -100,23 +100,23 @@ impl Operation {
             } => {
                 let _writer = medium.writers().enter_in_turn(range);
                 same_block(cmnd, block_size, zeroes)
-                    .and_then(|block| write_same(medium, cmnd, range, &block, unmap))
+                    .and_then(|block| write_same(medium, cmd, range, &block, unmap))
                     .and_then(|()| flush_if(medium, range, durable))
             }
             Self::Unmap {
                 geometry,
                 list_len,
                 max_blocks,
-            } => unmap_list(medium, cmnd, geometry, (list_len, max_blocks)),
+            } => unmap_list(medium, cmd, geometry, (list_len, max_blocks)),
             Self::Status {
                 geometry,
                 lba,
                 alloc_len,
             } => return status(medium, cmd, geometry, lba, alloc_len),
             Self::CompareAndWrite { range, durable } => {
-                compare_and_write(medium, cmnd, range, durable)
+                compare_and_write(medium, cmd, range, durable)
             }
-            Self::Format(format) => format.carry_out(medium, || cmnd.is_aborted()),
+            Self::Format(format) => format.carry_out(medium, || cmd.is_aborted()),
         };
         match result {
             Ok(()) => taken(cmd),
@@ -147,7 +147,7 @@ fn same_block(cmnd: &Cmnd, block_size: u32, zeroes: bool) -> Result<Bounce, Outc
 
 fn write_same<M: Medium>(
     medium: &M,
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     range: ByteRange,
     block: &Bounce,
     unmap: bool,
@@ -158,7 +158,7 @@ fn write_same<M: Medium>(
             other => return other.map_err(write_failed),
         }
     }
-    in_pieces(medium, cmnd, range, |at, piece| {
+    in_pieces(medium, cmd, range, |at, piece| {
         for (to, from) in piece
             .bytes_mut()
             .iter_mut()
@@ -176,13 +176,13 @@ fn write_same<M: Medium>(
 /// initiator's patience.
 fn in_pieces<M: Medium>(
     medium: &M,
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     range: ByteRange,
     mut f: impl FnMut(u64, &mut Bounce) -> Result<(), Outcome>,
 ) -> Result<(), Outcome> {
     let mut at: u64 = 0;
     while at < range.len {
-        if cmnd.is_aborted() {
+        if cmd.is_aborted() {
             return Err(Outcome::Status(Status::TaskAborted));
         }
         let left = usize::try_from(range.len.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -196,29 +196,34 @@ fn in_pieces<M: Medium>(
 /// COMPARE AND WRITE. Nobody else writes to the range meanwhile.
 fn compare_and_write<M: Medium>(
     medium: &M,
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     range: ByteRange,
     durable: bool,
 ) -> Result<(), Outcome> {
-    let _alone = match medium.writers().alone(range, || cmnd.is_aborted()) {
+    let _alone = match medium.writers().alone(range, || cmd.is_aborted()) {
         Ok(alone) => alone,
         Err(ECANCELED) => return Err(Outcome::Status(Status::TaskAborted)),
         Err(error) => return Err(write_failed(error)),
     };
-    compare(medium, cmnd, range)?;
-    write(medium, cmnd, range)?;
+    compare(medium, cmd, range)?;
+    write(medium, cmd, range)?;
     flush_if(medium, range, durable)
 }
 
 /// Compares the first half of the initiator's data with what is there. 1D/00 with the first differing byte.
-fn compare<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), Outcome> {
-    in_pieces(medium, cmnd, range, |at, piece| {
+fn compare<M: Medium>(
+    medium: &M,
+    cmd: &Command<Admitted>,
+    range: ByteRange,
+) -> Result<(), Outcome> {
+    in_pieces(medium, cmd, range, |at, piece| {
         medium
             .read(range.offset.saturating_add(at), piece)
             .map_err(|e| failed(Transfer::Read, e))?;
         let len = piece.bytes().len();
         let mut sent = Bounce::new(len, medium.unit()).map_err(write_failed)?;
-        cmnd.copy_from_buffer(usize::try_from(at).unwrap_or(usize::MAX), sent.bytes_mut());
+        cmd.cmnd()
+            .copy_from_buffer(usize::try_from(at).unwrap_or(usize::MAX), sent.bytes_mut());
         let differs = sent
             .bytes()
             .iter()
@@ -235,10 +240,14 @@ fn compare<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), O
 }
 
 /// Writes the second half of the initiator's data.
-fn write<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), Outcome> {
-    in_pieces(medium, cmnd, range, |at, piece| {
+fn write<M: Medium>(
+    medium: &M,
+    cmd: &Command<Admitted>,
+    range: ByteRange,
+) -> Result<(), Outcome> {
+    in_pieces(medium, cmd, range, |at, piece| {
         let from = usize::try_from(range.len.saturating_add(at)).unwrap_or(usize::MAX);
-        if cmnd.copy_from_buffer(from, piece.bytes_mut()) < piece.bytes().len() {
+        if cmd.cmnd().copy_from_buffer(from, piece.bytes_mut()) < piece.bytes().len() {
             return Err(Sense::INVALID_FIELD_IN_CDB.into());
         }
         medium
@@ -250,13 +259,13 @@ fn write<M: Medium>(medium: &M, cmnd: &Cmnd, range: ByteRange) -> Result<(), Out
 /// UNMAP. Ranges before a wrong one stay done.
 fn unmap_list<M: Medium>(
     medium: &M,
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     geometry: Geometry,
     (list_len, max_blocks): (u32, u32),
 ) -> Result<(), Outcome> {
     let mut list =
         KVVec::from_elem(0u8, list_len as usize, GFP_KERNEL).map_err(|_| write_failed(ENOMEM))?;
-    let sent = cmnd.copy_from_buffer(0, &mut list);
+    let sent = cmd.cmnd().copy_from_buffer(0, &mut list);
     let list = list.get(..sent).unwrap_or(&[]);
     for wanted in unmap::unmap_list(list, max_blocks).map_err(Outcome::Check)? {
         let range = byte_range(
@@ -266,7 +275,7 @@ fn unmap_list<M: Medium>(
             geometry.blocks,
         )
         .map_err(Outcome::Check)?;
-        if cmnd.is_aborted() {
+        if cmd.is_aborted() {
             return Err(Outcome::Status(Status::TaskAborted));
         }
         if range.len == 0 {

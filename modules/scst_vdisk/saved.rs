@@ -10,12 +10,12 @@ use scst::command::{Admitted, Command, Outcome};
 use scst::execute::cut;
 use scst::kapi::state_file;
 use scst::kapi::workq::WorkQueue;
+use scst::mode::Mode;
 use scst::proto::mode::ModeState;
 use scst::proto::mode_file;
 use scst::proto::sense::Sense;
 
 use crate::job::Job;
-use crate::mode::Mode;
 
 /// Where the files are. Without this directory nothing is saved.
 const DIRECTORY: &str = "/var/lib/scst/vdev_mode_pages";

@@ -40,7 +40,6 @@ mod handler;
 mod identity;
 mod job;
 mod mmc;
-mod mode;
 mod nullio;
 mod operation;
 mod params;

@@ -14,6 +14,7 @@ use scst::device::Create;
 use scst::execute::cut;
 use scst::kapi::global;
 use scst::kapi::sysfs::Page;
+use scst::mode::Mode;
 use scst::nexus::Nexus;
 use scst::proto::cdb::{Command as Cdb, ModeSelect, ModeSense};
 use scst::proto::device_type::DeviceType;
@@ -27,7 +28,6 @@ use scst::proto::text::Text;
 use crate::attrs::{self, File};
 use crate::handler::Kind;
 use crate::identity::{Binary, Identity};
-use crate::mode::Mode;
 use crate::saved::Saved;
 use crate::shared::Shared;
 
@@ -42,7 +42,7 @@ const MODE_MAX: usize = 256;
 pub(crate) struct Unit {
     name: CString,
     pub(crate) kind: Kind,
-    pub(crate) mode: Mode,
+    pub(crate) mode: Arc<Mode>,
     /// What [`Unit::mode`] is for a device that has saved nothing.
     pub(crate) default_mode: ModeState,
     /// What was saved; `None` where nothing can be.
@@ -98,7 +98,7 @@ impl Unit {
         Ok(try_pin_init!(Self {
             name,
             kind,
-            mode: Mode::new(&mode),
+            mode: Arc::new(Mode::new(&mode), GFP_KERNEL)?,
             default_mode,
             saved,
             shared,

@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 
-use scst::command::Outcome;
+use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::bdev::Bounce;
 use scst::kapi::cmnd::Cmnd;
 use scst::kapi::file::Transfer;
@@ -16,7 +16,7 @@ use crate::store::{failed, Check};
 
 /// Reads `range` in pieces by `read`, which fills its buffer from an offset on, and checks each. Sleeps.
 pub(crate) fn read_back(
-    cmnd: &Cmnd,
+    cmd: &Command<Admitted>,
     range: ByteRange,
     check: Check,
     block_size: u32,
@@ -25,7 +25,7 @@ pub(crate) fn read_back(
     let mut at: u64 = 0;
     while at < range.len {
         // A disk's worth of reading must not outlast the initiator's patience.
-        if cmnd.is_aborted() {
+        if cmd.is_aborted() {
             return Err(Outcome::Status(Status::TaskAborted));
         }
         let left = usize::try_from(range.len.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -34,7 +34,7 @@ pub(crate) fn read_back(
             Ok(piece)
         });
         let piece = piece.map_err(|e| failed(Transfer::Read, e))?;
-        if check == Check::Equal && !same(cmnd, at, piece.bytes()) {
+        if check == Check::Equal && !same(cmd.cmnd(), at, piece.bytes()) {
             return Err(Sense::MISCOMPARE.into());
         }
         at = at.saturating_add(piece.bytes().len() as u64);

@@ -212,13 +212,29 @@ impl Cmnd {
     /// Gives the command back: the one place where a command ends. Any context.
     pub fn done(self, end: Completion<'_>) {
         let ptr = self.0.as_ptr();
-        // SAFETY: The command is ours until the exchange below; the sense buffer holds `SCSI_SENSE_BUFFERSIZE` bytes.
+        // SAFETY: The command is ours until `hand_over`; the sense buffer holds `SCSI_SENSE_BUFFERSIZE` bytes.
         unsafe {
             (*ptr).result = i32::from(end.status);
             (*ptr).resid_len = end.resid;
             let n = end.sense.len().min(c_sense_len());
             core::ptr::copy_nonoverlapping(end.sense.as_ptr(), (*ptr).sense_buffer, n);
         }
+        self.hand_over();
+    }
+
+    /// Gives the command back as one that a reset has ended: the midlayer sends it again. Any context.
+    pub(crate) fn reset(self) {
+        let ptr = self.0.as_ptr();
+        // SAFETY: The command is ours until `hand_over`.
+        unsafe {
+            (*ptr).result = (bindings::scsi_host_status_DID_RESET << 16) as i32;
+            (*ptr).resid_len = (*ptr).sdb.length;
+        }
+        self.hand_over();
+    }
+
+    fn hand_over(self) {
+        let ptr = self.0.as_ptr();
         // Error handling that finds the command idle may reuse it as soon as this section has ended.
         let _guard = rcu::read_lock();
         let before = self.private_state().xchg(IDLE, Full);

@@ -71,6 +71,13 @@ pub trait HostOps: Send + Sync + Sized + 'static {
     /// Commands that logical unit `lun` takes at once. Any context.
     fn queue_depth(&self, lun: u64) -> u32;
 
+    /// Has every command end that `what` concerns, whichever host it came by. Does not wait for them. Called by error
+    /// handling, must not allocate.
+    fn abort_all(&self, what: Recovery);
+
+    /// Whether those of [`HostOps::abort_all`] have ended. Called by error handling, must not allocate.
+    fn have_ended(&self, what: Recovery) -> bool;
+
     /// Error handling succeeded in `what`.
     fn recovered(&self, what: Recovery);
 }
@@ -386,7 +393,7 @@ impl<T: HostOps> Template<T> {
         unsafe { Self::reset(cmd, Recovery::TargetReset, None) }
     }
 
-    /// Waits until no command of what is reset is with us any more.
+    /// Aborts the commands of what is reset, and waits until they have ended.
     ///
     /// A reset that was asked for by ioctl may come when the host is going, or gone: then it fails. Error handling's own
     /// resets come only while the host has commands, so never later than its removal.
@@ -399,7 +406,7 @@ impl<T: HostOps> Template<T> {
         let (shost, asked) = unsafe { (host_of(cmd), (*cmd).submitter) };
         if asked != bindings::scsi_cmnd_submitter_SUBMITTED_BY_SCSI_RESET_IOCTL {
             // SAFETY: Error handling runs, so the host is not removed.
-            return verdict(unsafe { Self::wait_and_tell(shost, what, timeout_ms) });
+            return verdict(unsafe { Self::abort_and_tell(shost, what, timeout_ms) });
         }
         // SAFETY: The host's memory exists. The lock is tried, not waited for: whoever removes the host holds it while
         // the host's disks flush, which this reset holds up.
@@ -408,25 +415,28 @@ impl<T: HostOps> Template<T> {
             return FAILED;
         }
         // SAFETY: The host is not removed before it is let go.
-        let done = unsafe { Self::wait_and_tell(shost, what, timeout_ms) };
+        let done = unsafe { Self::abort_and_tell(shost, what, timeout_ms) };
         // SAFETY: Held above.
         unsafe { bindings::scst_helper_host_let_go(shost) };
         verdict(done)
     }
 
-    /// Waits, and tells the driver when it was not in vain.
+    /// Aborts, waits, and tells the driver when it was not in vain.
     ///
     /// # Safety
     ///
     /// `shost` must be a host of ours that is not removed while this runs.
-    unsafe fn wait_and_tell(
+    unsafe fn abort_and_tell(
         shost: *mut Scsi_Host,
         what: Recovery,
         timeout_ms: Option<u32>,
     ) -> bool {
+        // SAFETY: By this function's contract.
+        let ops = unsafe { ops::<T>(shost) };
+        ops.abort_all(what);
         let mut waited: u32 = 0;
         // SAFETY: By this function's contract.
-        while unsafe { busy(shost, what) } {
+        while unsafe { busy(shost, what) } || !ops.have_ended(what) {
             if timeout_ms.is_some_and(|t| waited >= t) {
                 return false;
             }
@@ -435,8 +445,7 @@ impl<T: HostOps> Template<T> {
         }
         // Whoever has just let a command go may still be in `scsi_done`.
         rcu::synchronize_rcu();
-        // SAFETY: By this function's contract.
-        unsafe { ops::<T>(shost) }.recovered(what);
+        ops.recovered(what);
         true
     }
 
@@ -481,7 +490,6 @@ const fn verdict(good: bool) -> i32 {
     }
 }
 
-/// Commands that are with us, of one LUN or of all.
 /// A command that was sent and not yet given back.
 pub struct Sent<'a> {
     /// Its logical unit.
@@ -515,6 +523,7 @@ unsafe extern "C" fn show_one(cmd: *mut scsi_cmnd, f: *mut c_void) -> bool {
     true
 }
 
+/// Commands that are with us, of one LUN or of all.
 struct Tally {
     lun: Option<u64>,
     count: u32,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The users of an object, counted per CPU in two halves, so that those who came before a moment can be told from those
-//! who came after it, and waited for while others come.
+//! who came after it, and waited for while others come; and marked, so that those who came before can be made to end in
+//! another way.
 //!
 //! C header: [`include/linux/percpu-refcount.h`](srctree/include/linux/percpu-refcount.h)
 
@@ -11,7 +12,7 @@ use kernel::bindings as c;
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::sync::atomic::{Acquire, Atomic, Full, Relaxed, Release};
-use kernel::sync::rcu;
+use kernel::sync::{new_mutex, rcu, Mutex};
 use kernel::types::Opaque;
 
 use super::bindings;
@@ -23,10 +24,39 @@ pub struct TaskSet {
     even: Half,
     #[pin]
     odd: Half,
-    /// Parity of the half that counts who comes now.
-    current: Atomic<i32>,
-    /// The other half is cut off, and not yet drained.
-    cut: Atomic<i32>,
+    /// What a task finds when it enters, see [`PARITY`] and what follows it.
+    mark: Atomic<i32>,
+    #[pin]
+    rounds: Mutex<Rounds>,
+}
+
+/// In a mark: which half counts who comes now.
+const PARITY: i32 = 1;
+/// In a mark: how the tasks end that were aborted last, an [`Ending`].
+const ENDING: i32 = 0b110;
+/// In a mark: one abort more. The number wraps.
+const ONE_ABORT: i32 = 0b1000;
+
+/// How an aborted task ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Without an answer.
+    Silence = 0,
+    /// With the status TASK ABORTED.
+    TaskAborted = 0b010,
+    /// Its initiator has reset the logical unit, and knows by that.
+    Reset = 0b100,
+}
+
+/// The waits for those who are here. A round lets new tasks be counted in the other half, and ends when the half that
+/// counted before is empty.
+struct Rounds {
+    /// Rounds that have ended, wrapping.
+    ended: u32,
+    /// The number of ended rounds that somebody waits for.
+    wanted: u32,
+    /// A round has begun, and not ended.
+    running: bool,
 }
 
 /// What a task gets when it enters, and gives back when it leaves.
@@ -35,8 +65,7 @@ pub struct Ticket(i32);
 
 /// # Invariants
 ///
-/// `refs` is initialised. It is killed only by [`TaskSet::cut_off`] and made live again only by [`TaskSet::drain`], in
-/// turns.
+/// `refs` is initialised. It is killed when a round begins and made live again when that ends, with the rounds locked.
 #[repr(C)]
 #[pin_data]
 struct Half {
@@ -86,13 +115,17 @@ impl TaskSet {
         try_pin_init!(Self {
             even <- Half::new(),
             odd <- Half::new(),
-            current: Atomic::new(0),
-            cut: Atomic::new(0),
+            mark: Atomic::new(0),
+            rounds <- new_mutex!(Rounds {
+                ended: 0,
+                wanted: 0,
+                running: false,
+            }),
         }? Error)
     }
 
     fn half(&self, parity: i32) -> &Half {
-        if parity == 0 {
+        if parity & PARITY == 0 {
             &self.even
         } else {
             &self.odd
@@ -102,12 +135,12 @@ impl TaskSet {
     /// One more user, until the ticket is given to [`TaskSet::leave`]. Any context.
     #[inline]
     pub fn enter(&self) -> Ticket {
-        // Whoever cuts this half off waits for the section, and so counts us.
+        // Whoever begins a round waits for the section, and so counts us.
         let _guard = rcu::read_lock();
-        let parity = self.current.load(Acquire);
+        let mark = self.mark.load(Acquire);
         // SAFETY: By the invariant of `Half`; a half that is current within this section is not empty before it ends.
-        unsafe { bindings::scst_helper_percpu_ref_get(self.half(parity).refs.get()) };
-        Ticket(parity)
+        unsafe { bindings::scst_helper_percpu_ref_get(self.half(mark).refs.get()) };
+        Ticket(mark)
     }
 
     /// The user with this ticket has gone; each ticket is given back once. Any context.
@@ -118,47 +151,83 @@ impl TaskSet {
         unsafe { bindings::scst_helper_percpu_ref_put(self.half(ticket.0).refs.get()) };
     }
 
-    /// Whether the user with this ticket came before the last [`TaskSet::cut_off`]. Any context.
+    /// How the user with this ticket has to end if it came before the last [`TaskSet::abort`]. Any context.
     #[inline]
-    pub fn is_cut_off(&self, ticket: Ticket) -> bool {
-        self.current.load(Relaxed) != ticket.0
+    pub fn ending(&self, ticket: Ticket) -> Option<Ending> {
+        let mark = self.mark.load(Relaxed);
+        if (mark ^ ticket.0) & !(PARITY | ENDING) == 0 {
+            return None;
+        }
+        Some(match mark & ENDING {
+            0b010 => Ending::TaskAborted,
+            0b100 => Ending::Reset,
+            _ => Ending::Silence,
+        })
     }
 
-    /// Tells those who are here now from those who come later. Followed by [`TaskSet::drain`]; the caller sees to it that
-    /// nobody else does either meanwhile.
-    pub fn cut_off(&self) {
-        if self.cut.xchg(1, Full) != 0 {
-            return;
-        }
-        let old = self.current.load(Relaxed);
-        self.current.store(old ^ 1, Release);
-        // SAFETY: By the invariant of `Half`: it was current, so it is live. The grace period that C waits for before it
-        // looks at the count begins after the store above.
-        unsafe { c::percpu_ref_kill_and_confirm(self.half(old).refs.get(), None) };
+    /// Those who are here now have to end, and how. Any context; does not wait for them.
+    pub fn abort(&self, ending: Ending) {
+        self.update(|mark| (mark.wrapping_add(ONE_ABORT) & !ENDING) | ending as i32);
     }
 
-    /// Waits until those whom [`TaskSet::cut_off`] told apart have gone. Sleeps.
-    pub fn drain(&self) {
-        if self.cut.load(Acquire) == 0 {
-            return;
+    fn update(&self, f: impl Fn(i32) -> i32) {
+        let mut mark = self.mark.load(Relaxed);
+        while let Err(now) = self.mark.cmpxchg(mark, f(mark), Full) {
+            mark = now;
         }
-        let old = self.half(self.current.load(Relaxed) ^ 1);
-        while old.empty.load(Acquire) == 0 {
+    }
+
+    /// Tells those who are here now from those who come later, for [`TaskSet::have_gone`]. Process context.
+    pub fn tell_apart(&self) {
+        let mut rounds = self.rounds.lock();
+        // The round that is running does not tell those who have come since it began.
+        let more = 1 + u32::from(rounds.running);
+        rounds.wanted = rounds.ended.wrapping_add(more);
+        self.advance(&mut rounds);
+    }
+
+    /// Whether all those have gone who were here when anybody called [`TaskSet::tell_apart`]. To be asked until it says
+    /// so. Process context.
+    pub fn have_gone(&self) -> bool {
+        let mut rounds = self.rounds.lock();
+        self.advance(&mut rounds);
+        rounds.ended == rounds.wanted
+    }
+
+    /// Waits for that. Sleeps.
+    pub fn wait(&self) {
+        while !self.have_gone() {
             super::msleep(1);
         }
-        old.empty.store(0, Relaxed);
-        // SAFETY: By the invariant of `Half`: it was killed and has become empty, and nobody enters it.
-        unsafe { c::percpu_ref_reinit(old.refs.get()) };
-        self.cut.store(0, Release);
+    }
+
+    /// Ends the round whose half is empty, and begins one that is wanted.
+    fn advance(&self, rounds: &mut Rounds) {
+        let mark = self.mark.load(Relaxed);
+        let old = self.half(mark ^ PARITY);
+        if rounds.running && old.empty.load(Acquire) != 0 {
+            old.empty.store(0, Relaxed);
+            // SAFETY: By the invariant of `Half`: it was killed and has become empty, and nobody enters it.
+            unsafe { c::percpu_ref_reinit(old.refs.get()) };
+            rounds.running = false;
+            rounds.ended = rounds.ended.wrapping_add(1);
+        }
+        if rounds.running || rounds.ended == rounds.wanted {
+            return;
+        }
+        rounds.running = true;
+        self.update(|mark| mark ^ PARITY);
+        // SAFETY: By the invariant of `Half`: it was current, so it is live. The grace period that C waits for before it
+        // looks at the count begins after the update.
+        unsafe { c::percpu_ref_kill_and_confirm(self.half(mark).refs.get(), None) };
     }
 }
 
 #[pinned_drop]
 impl PinnedDrop for TaskSet {
     fn drop(self: Pin<&mut Self>) {
-        // C still looks at a count that is being cut off. Whoever did that keeps the set until it is drained, so this does
-        // not wait.
-        self.drain();
+        // C still looks at a count whose round has not ended. There are no users, so this takes a grace period at most.
+        self.wait();
         // SAFETY: Nobody refers to the counts any more.
         unsafe {
             c::percpu_ref_exit(self.even.refs.get());

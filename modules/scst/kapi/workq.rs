@@ -20,6 +20,12 @@ pub trait Carrier: Sized {
     /// What it knows beside the command.
     type Rest: Send + 'static;
 
+    /// Nobody waits for what the command does any more.
+    fn is_aborted(&self) -> bool;
+
+    /// Ends an aborted command without carrying it out.
+    fn end_aborted(self);
+
     /// Takes it apart.
     fn split(self) -> (Cmnd, Self::Rest);
 
@@ -56,7 +62,8 @@ impl WorkQueue {
         NonNull::new(wq).map(Self).ok_or(ENOMEM)
     }
 
-    /// Runs `f` with `cmd` on this queue, in a scope where no allocation starts I/O. Any context; allocates nothing.
+    /// Runs `f` with `cmd` on this queue, in a scope where no allocation starts I/O; a command that was aborted when its turn
+    /// comes is ended instead. Any context; allocates nothing.
     pub fn run<T: Carrier + 'static>(&self, cmd: T, f: fn(T)) {
         let (cmnd, rest) = cmd.split();
         let private = cmnd.park(rest).as_ptr();
@@ -166,5 +173,9 @@ unsafe extern "C" fn trampoline<T: Carrier + 'static>(work: *mut c::work_struct)
         (f, cmnd, rest)
     };
     let _scopes = (NoIo::enter(), LocalThrottle::enter());
-    f(T::join(cmnd, rest));
+    let cmd = T::join(cmnd, rest);
+    if cmd.is_aborted() {
+        return cmd.end_aborted();
+    }
+    f(cmd);
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mode parameters of a device, readable without a lock from any context.
+//! Mode parameters of a device, readable without a lock from any context: its handler keeps them, the core obeys those of the
+//! Control mode page.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
 
-use scst::proto::mode::ModeState;
+use crate::proto::mode::ModeState;
 
 /// The values in effect.
-pub(crate) struct Mode(Atomic<u32>);
+pub struct Mode(Atomic<u32>);
 
 const WCE: u32 = 1 << 0;
 const TST: u32 = 1 << 1;
@@ -21,30 +22,35 @@ const QUEUE_ALG_SHIFT: u32 = 12;
 
 impl Mode {
     /// Begins with `state`.
-    pub(crate) fn new(state: &ModeState) -> Self {
+    pub fn new(state: &ModeState) -> Self {
         Self(Atomic::new(pack(state)))
     }
 
     /// All of them.
-    pub(crate) fn get(&self) -> ModeState {
+    pub fn get(&self) -> ModeState {
         unpack(self.0.load(Relaxed))
     }
 
     /// Sets all of them.
-    pub(crate) fn set(&self, state: &ModeState) {
+    pub fn set(&self, state: &ModeState) {
         self.0.store(pack(state), Relaxed);
     }
 
     /// Write cache enabled.
     #[inline]
-    pub(crate) fn wce(&self) -> bool {
+    pub fn wce(&self) -> bool {
         self.0.load(Relaxed) & WCE != 0
     }
 
     /// Software write protect.
     #[inline]
-    pub(crate) fn swp(&self) -> bool {
+    pub fn swp(&self) -> bool {
         self.0.load(Relaxed) & SWP != 0
+    }
+
+    /// Commands that others have aborted end with TASK ABORTED.
+    pub(crate) fn tas(&self) -> bool {
+        self.0.load(Relaxed) & TAS != 0
     }
 
     /// Sense in descriptor format.

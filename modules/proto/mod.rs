@@ -13,6 +13,7 @@
 //! | [`alua`], [`port_groups`] | asymmetric access to a unit |
 //! | [`pr_file`], [`pr_text`] | how they outlive the power, and how people read them |
 //! | [`sense`], [`status`] | how a command ends |
+//! | [`attention`] | what an initiator is told before its next command |
 //! | [`range`] | blocks to bytes, checked |
 //! | [`inquiry`], [`mode`], [`mode_file`], [`log`], [`capacity`], [`unmap`], [`format`], [`mmc`], [`lun`], [`opcodes_report`] | answers and lists |
 //! | [`mgmt`], [`id`] | the words of SCST's management interface, default identities |
@@ -23,6 +24,7 @@
 //! many of its bytes hold the answer; length fields inside are those of the whole answer.
 
 pub mod alua;
+pub mod attention;
 pub mod capacity;
 pub mod cdb;
 pub mod command;

@@ -20,7 +20,7 @@ use crate::proto::optable;
 use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
 use crate::stats::{self, Way};
-use crate::task::Task;
+use crate::task::{Order, Task};
 
 /// Came in; its CDB was not looked at.
 pub struct Received(());
@@ -91,18 +91,20 @@ impl<S> Command<S> {
     }
 
     /// Ends the command: the one place in the core where one does.
-    pub fn finish(self, outcome: Outcome) {
+    pub fn finish(mut self, outcome: Outcome) {
         if let Some(ns) = self.cmnd.clock() {
             let (way, bytes) = (Way::of(&self.cmnd), self.cmnd.buffer_len());
             self.nexus.it().latency.record(way, bytes, ns);
         }
-        match self.nexus.ending() {
-            None => {
-                let check = matches!(outcome, Outcome::Check(_));
-                let descriptor = check && self.nexus.device().descriptor_sense();
+        self.nexus.end_turn();
+        match (self.nexus.ending(), &outcome) {
+            (Some(ending), _) => self.end_aborted(ending),
+            (None, Outcome::Check(_)) => {
+                self.nexus.fault();
+                let descriptor = self.nexus.device().descriptor_sense();
                 finish(self.cmnd, descriptor, outcome);
-            },
-            Some(ending) => self.end_aborted(ending),
+            }
+            (None, _) => finish(self.cmnd, false, outcome),
         }
     }
 
@@ -110,7 +112,10 @@ impl<S> Command<S> {
     #[cold]
     fn end_aborted(self, ending: Ending) {
         match ending {
-            Ending::Silence => self.cmnd.vanish(),
+            Ending::Silence => {
+                self.nexus.tell_silence();
+                self.cmnd.vanish();
+            }
             Ending::TaskAborted => finish(self.cmnd, false, Outcome::Status(Status::TaskAborted)),
             Ending::Reset => self.cmnd.reset(),
         }
@@ -149,10 +154,10 @@ pub(crate) fn finish(cmnd: Cmnd, descriptor: bool, outcome: Outcome) {
 
 impl Command<Received> {
     /// A command that arrived over `nexus`.
-    pub(crate) fn new(cmnd: Cmnd, nexus: Live<Nexus>) -> Self {
+    pub(crate) fn new(cmnd: Cmnd, nexus: Live<Nexus>, order: Order) -> Self {
         Self {
             cmnd,
-            nexus: Task::enter(nexus),
+            nexus: Task::enter(nexus, order),
             state: Received(()),
         }
     }

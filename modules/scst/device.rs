@@ -18,6 +18,7 @@ use crate::port_groups::PortGroups;
 use crate::proto::device_type::DeviceType;
 use crate::proto::opcode::OpDesc;
 use crate::reservation::Reservations;
+use crate::task::Turn;
 
 /// Commands that one nexus takes at once unless somebody says otherwise.
 pub const DEFAULT_TGT_DEV_COMMANDS: u32 = 64;
@@ -126,6 +127,10 @@ pub struct Device {
     /// The target port groups that lead to it, if it is in a device group. Changed under the configuration's lock.
     #[pin]
     port_groups: Mutex<Option<Arc<PortGroups>>>,
+    /// How often all commands of the task set that the initiators share were aborted, wrapping.
+    aborts: Atomic<i32>,
+    /// Whose turn it is among those that are carried out one at a time.
+    pub(crate) turn: Turn,
     /// Commands that one nexus takes at once.
     pub(crate) max_tgt_dev_commands: Atomic<i32>,
     /// Values that are kept for those who configure them: commands run where they arrive.
@@ -187,6 +192,8 @@ impl Device {
                 reservations <- Reservations::new(),
                 blocks: Blocks::new(),
                 port_groups <- new_mutex!(None),
+                aborts: Atomic::new(0),
+                turn: Turn::new(),
                 max_tgt_dev_commands: Atomic::new(DEFAULT_TGT_DEV_COMMANDS as i32),
                 threads: Threads::new(threads),
                 dirs <- new_mutex!(None),
@@ -247,6 +254,35 @@ impl Device {
     /// Whether sense data goes in descriptor format (SPC-4 D_SENSE).
     pub(crate) fn descriptor_sense(&self) -> bool {
         self.mode.as_ref().is_some_and(|mode| mode.d_sense())
+    }
+
+    /// Whether all initiators share one task set (SPC-4 TST).
+    pub(crate) fn shares_task_set(&self) -> bool {
+        self.mode
+            .as_ref()
+            .is_some_and(|mode| mode.shares_task_set())
+    }
+
+    /// Whether commands are carried out in the order in which they came.
+    #[inline]
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.mode.as_ref().is_some_and(|mode| mode.keeps_order())
+    }
+
+    /// QErr of the Control mode page.
+    pub(crate) fn qerr(&self) -> u32 {
+        self.mode.as_ref().map_or(0, |mode| mode.qerr())
+    }
+
+    /// What a command compares, when it ends, with what it found when it came: see [`Device::abort_shared`].
+    #[inline]
+    pub(crate) fn aborts(&self) -> i32 {
+        self.aborts.load(Relaxed)
+    }
+
+    /// Aborts all commands of the task set that the initiators share. Any context.
+    pub(crate) fn abort_shared(&self) {
+        self.aborts.fetch_add(1, Relaxed);
     }
 
     /// How a command ends that was aborted over another nexus than its own (SPC-4 TAS).

@@ -25,9 +25,10 @@ use crate::reservation_out;
 use crate::set_port_groups;
 use crate::stats::Way;
 use crate::target::Session;
+use crate::task::Order;
 
 /// Takes a command from the transport. Runs it in the caller's context as far as it does not have to wait. Gives it back
-/// while commands for its device are held back.
+/// while commands for its device are held back, or while it is another's turn.
 pub fn submit(session: &Session, cmnd: Cmnd) -> Result<(), Cmnd> {
     let nexus = u32::try_from(cmnd.lun())
         .ok()
@@ -39,7 +40,10 @@ pub fn submit(session: &Session, cmnd: Cmnd) -> Result<(), Cmnd> {
     if freeze::is_frozen(nexus.device()) || nexus.holds_back(cmnd.cdb()) {
         return Err(cmnd);
     }
-    carry_out(session, Command::<Received>::new(cmnd, nexus));
+    let Some(order) = Order::of(&nexus, cmnd.cdb()) else {
+        return Err(cmnd);
+    };
+    carry_out(session, Command::<Received>::new(cmnd, nexus, order));
     Ok(())
 }
 
@@ -74,8 +78,11 @@ fn carry_out(session: &Session, cmd: Command<Received>) {
 fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     match cmd.decoded().command {
         Cdb::ReportLuns { select, alloc_len } => {
-            session.it.luns_changed.store(0, Relaxed);
-            Some(report_luns(session, cmd.cmnd(), select, alloc_len))
+            let list = report_luns(session, cmd.cmnd(), select, alloc_len);
+            if let Outcome::Good(_) = list {
+                session.it.luns_changed.store(0, Relaxed);
+            }
+            Some(list)
         }
         Cdb::RequestSense { desc, alloc_len } => {
             let sense = cmd.nexus().take_attention()?;

@@ -48,6 +48,22 @@ impl Mode {
         self.0.load(Relaxed) & SWP != 0
     }
 
+    /// All initiators share one task set.
+    pub(crate) fn shares_task_set(&self) -> bool {
+        self.0.load(Relaxed) & TST == 0
+    }
+
+    /// What becomes of the other commands when one ends with CHECK CONDITION (SPC-4 QErr).
+    pub(crate) fn qerr(&self) -> u32 {
+        self.0.load(Relaxed) >> QERR_SHIFT & 0xF
+    }
+
+    /// Commands are carried out in the order in which they came (SPC-4 QUEUE ALGORITHM MODIFIER 0).
+    #[inline]
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.0.load(Relaxed) & (0xF << QUEUE_ALG_SHIFT) == 0
+    }
+
     /// Commands that others have aborted end with TASK ABORTED.
     pub(crate) fn tas(&self) -> bool {
         self.0.load(Relaxed) & TAS != 0

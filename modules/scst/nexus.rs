@@ -10,7 +10,7 @@ use crate::attention::UnitAttentions;
 use crate::device::Device;
 use crate::initiator::Initiator;
 use crate::kapi::sysfs::Dir;
-use crate::kapi::tasks::TaskSet;
+use crate::kapi::tasks::{Ending, TaskSet};
 use crate::port_access::KnownAccess;
 use crate::proto::alua::PortAccess;
 use crate::proto::cdb::{Transfer, Unit};
@@ -18,6 +18,12 @@ use crate::proto::mmc::MediaEvent;
 use crate::proto::pr;
 use crate::proto::sense::Sense;
 use crate::target::{ItNexus, Port};
+use crate::task::Turn;
+
+/// QErr: all commands of the task set that the nexus is in are aborted.
+const QERR_ABORT_ALL: u32 = 1;
+/// QErr: those of the nexus are.
+const QERR_ABORT_OWN: u32 = 3;
 
 /// A device at a LUN of a session.
 #[pin_data]
@@ -35,6 +41,7 @@ pub struct Nexus {
     /// The commands that came over it and have not ended.
     #[pin]
     tasks: TaskSet,
+    turn: Turn,
     _reserve: Reserve,
     /// `lun<n>/` in the session's directory.
     #[pin]
@@ -102,6 +109,7 @@ impl Nexus {
             drive: Drive::new(),
             attentions <- UnitAttentions::new(first),
             tasks <- TaskSet::new(),
+            turn: Turn::new(),
             _reserve: reserve,
             dir <- new_mutex!(None),
         }? Error)
@@ -167,6 +175,26 @@ impl Nexus {
     #[inline]
     pub(crate) fn tasks(&self) -> &TaskSet {
         &self.tasks
+    }
+
+    /// Whose turn it is among those that are carried out one at a time: of this nexus, or of all that share the task set.
+    pub(crate) fn turn(&self) -> &Turn {
+        if self.device.shares_task_set() {
+            &self.device.turn
+        } else {
+            &self.turn
+        }
+    }
+
+    /// A command has ended with CHECK CONDITION: aborts the others that the unit's QErr names. Any context.
+    pub(crate) fn fault(&self) {
+        let qerr = self.device.qerr();
+        if qerr == QERR_ABORT_ALL || qerr == QERR_ABORT_OWN {
+            self.tasks.abort(Ending::Silence);
+        }
+        if qerr == QERR_ABORT_ALL && self.device.shares_task_set() {
+            self.device.abort_shared();
+        }
     }
 
     /// Whether commands that change the medium are refused: by the mapping, or by the device.

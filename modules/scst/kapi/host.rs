@@ -459,6 +459,8 @@ impl<T: HostOps> Template<T> {
         // SAFETY: By this function's contract.
         unsafe {
             Self::change_queue_depth(sdev, CAN_QUEUE as i32);
+            // A command that was given back comes again as soon as another has ended.
+            (*sdev).max_device_blocked = 1;
         }
         0
     }

@@ -263,15 +263,28 @@ impl Command<Decoded> {
                 return Some(sense.into());
             }
         }
-        let sense = if let Some(sense) = self.nexus.access().refusal(op) {
-            sense
-        } else if op.is_write() && self.nexus.is_read_only() {
+        if !self.nexus.access().is_accessible() {
+            if let Some(outcome) = self.refusal_of_port() {
+                return Some(outcome);
+            }
+        }
+        let sense = if op.is_write() && self.nexus.is_read_only() {
             Sense::WRITE_PROTECTED
         } else {
             self.data_mismatch()?
         };
         // What is wrong with a command that nobody serves is that nobody serves it. Asked only here, where it matters.
         let served = execute::serves(device, op);
+        let sense = if served { sense } else { op.not_supported() };
+        Some(sense.into())
+    }
+
+    /// What a command is answered that its port does not let pass in its state.
+    #[cold]
+    fn refusal_of_port(&self) -> Option<Outcome> {
+        let op = self.state.0.op;
+        let sense = self.nexus.access().refusal(op)?;
+        let served = execute::serves(self.nexus.device(), op);
         let sense = if served { sense } else { op.not_supported() };
         Some(sense.into())
     }

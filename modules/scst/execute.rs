@@ -37,7 +37,10 @@ pub fn submit(session: &Session, cmnd: Cmnd) -> Result<(), Cmnd> {
         no_such_lun(session, cmnd);
         return Ok(());
     };
-    if freeze::is_frozen(nexus.device()) || nexus.holds_back(cmnd.cdb()) {
+    if freeze::is_frozen(nexus.device()) {
+        return Err(cmnd);
+    }
+    if !nexus.access().is_accessible() && nexus.holds_back(&cmnd) {
         return Err(cmnd);
     }
     let Some(order) = Order::of(&nexus, cmnd.cdb()) else {
@@ -63,9 +66,7 @@ fn carry_out(session: &Session, cmd: Command<Received>) {
     }
     match cmd.decoded().command {
         Cdb::PersistentReserveOut { .. } => return reservation_out::start(cmd),
-        Cdb::SetTargetPortGroups { .. } if sets_port_groups(cmd.nexus().device()) => {
-            return set_port_groups::start(cmd);
-        }
+        Cdb::SetTargetPortGroups { .. } => return set_port_groups::start(cmd),
         _ => {}
     }
     // The device may finish the command, and with it the nexus, before it returns.
@@ -109,12 +110,7 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
             }))
         }
         Cdb::ReportTargetPortGroups { format, alloc_len } => {
-            Some(from_vec(cmd.cmnd(), *alloc_len, |out| {
-                match device.port_groups() {
-                    Some(groups) => groups.report(*format, out),
-                    None => Ok(Report::new(*format, out)?.finish()),
-                }
-            }))
+            Some(report_port_groups(cmd, *format, *alloc_len))
         }
         Cdb::ReportTmFunctions { repd, alloc_len } => {
             let mut data = [0; 16];
@@ -131,10 +127,21 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
     }
 }
 
+/// REPORT TARGET PORT GROUPS: none for a device in no device group.
+#[inline(never)] // Not among the instructions that every READ goes through.
+fn report_port_groups(cmd: &Command<Admitted>, format: u8, alloc_len: u32) -> Outcome {
+    let groups = cmd.nexus().device().port_groups();
+    from_vec(cmd.cmnd(), alloc_len, |out| match &groups {
+        Some(groups) => groups.report(format, out),
+        None => Ok(Report::new(format, out)?.finish()),
+    })
+}
+
 /// The task management functions that the transport passes on and that do what they say.
 const TM_FUNCTIONS: TmFunctions = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_RESET);
 
 /// Whether `device`, or this core for it, carries out commands of this description.
+#[inline(never)] // As `report_port_groups`.
 pub(crate) fn serves(device: &Device, op: &OpDesc) -> bool {
     let sets_port_groups = || sets_port_groups(device);
     op.types.contains(device.device_type())
@@ -142,7 +149,7 @@ pub(crate) fn serves(device: &Device, op: &OpDesc) -> bool {
 }
 
 /// Whether initiators of `device` can set the states of its target port groups: they may, and there are such groups.
-fn sets_port_groups(device: &Device) -> bool {
+pub(crate) fn sets_port_groups(device: &Device) -> bool {
     device.ops().sets_port_groups() && device.port_groups().is_some()
 }
 

@@ -9,6 +9,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use crate::attention::UnitAttentions;
 use crate::device::Device;
 use crate::initiator::Initiator;
+use crate::kapi::cmnd::Cmnd;
 use crate::kapi::sysfs::Dir;
 use crate::kapi::tasks::{Ending, TaskSet};
 use crate::port_access::KnownAccess;
@@ -133,9 +134,10 @@ impl Nexus {
     }
 
     /// Whether a command for it is to come again later, as its port is on its way to another state.
-    #[inline]
-    pub(crate) fn holds_back(&self, cdb: &[u8]) -> bool {
-        self.access.holds_back(self.device.device_type(), cdb)
+    #[cold]
+    pub(crate) fn holds_back(&self, cmnd: &Cmnd) -> bool {
+        self.access
+            .holds_back(self.device.device_type(), cmnd.cdb())
     }
 
     /// How the target port leads to the device, for those who change it.

@@ -94,28 +94,13 @@ impl KnownAccess {
     }
 
     /// The sense for a command that is refused in the port's state.
-    #[inline]
     pub(crate) fn refusal(&self, op: &OpDesc) -> Option<Sense> {
-        if self.is_accessible() {
-            return None;
-        }
-        self.refusal_of(op)
-    }
-
-    #[cold]
-    fn refusal_of(&self, op: &OpDesc) -> Option<Sense> {
         let state = self.get().state;
         state.refusal().filter(|_| !op.reach.passes(state))
     }
 
     /// Whether a command is to come again later: the port is in a transition that has just begun, and would refuse it.
-    #[inline]
     pub(crate) fn holds_back(&self, device_type: DeviceType, cdb: &[u8]) -> bool {
-        !self.is_accessible() && self.is_fresh_transition(device_type, cdb)
-    }
-
-    #[cold]
-    fn is_fresh_transition(&self, device_type: DeviceType, cdb: &[u8]) -> bool {
         let state = self.get().state;
         let since = self.since.load(Relaxed) as u64;
         state == AccessState::Transitioning

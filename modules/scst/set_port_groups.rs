@@ -9,6 +9,7 @@ use kernel::prelude::*;
 use crate::access::Devices;
 use crate::command::{Admitted, Command, Outcome};
 use crate::core::Core;
+use crate::execute;
 use crate::kapi::global;
 use crate::kapi::state_file::InitRoot;
 use crate::port_groups::PortGroups;
@@ -17,8 +18,13 @@ use crate::proto::port_groups::{self, LIST_MAX};
 use crate::proto::sense::Sense;
 use crate::proto::status::Status;
 
-/// Takes a SET TARGET PORT GROUPS that its device serves to where it may sleep.
+/// Takes a SET TARGET PORT GROUPS to where it may sleep.
+#[inline(never)] // Not among the instructions that every READ goes through.
 pub(crate) fn start(cmd: Command<Admitted>) {
+    if !execute::sets_port_groups(cmd.nexus().device()) {
+        let refusal = cmd.decoded().op.not_supported();
+        return cmd.finish(refusal.into());
+    }
     match global::core() {
         Ok(core) => core.change_queue().run(cmd, run),
         Err(_) => cmd.finish(Outcome::Status(Status::Busy)),

@@ -358,9 +358,8 @@ impl Late {
         unsafe { &(*private_of(self.0).as_ptr()).state }
     }
 
-    /// Marks the command aborted, and waits up to `timeout_ms` for whoever works on it to let go; `None` waits for
-    /// ever. Sleeps.
-    pub(super) fn abort(&self, timeout_ms: Option<u32>) -> Aborted {
+    /// Marks the command aborted, and waits until whoever works on it has let go. Sleeps.
+    pub(super) fn abort(&self) -> Aborted {
         if self.state().cmpxchg(SWALLOWED, IDLE, Full).is_ok() {
             rcu::synchronize_rcu();
             return Aborted::Now;
@@ -370,13 +369,8 @@ impl Late {
             Ok(_) | Err(ABORTING) => Aborted::Now,
             Err(_) => Aborted::Before,
         };
-        let mut waited: u32 = 0;
         while self.state().load(Acquire) != IDLE {
-            if timeout_ms.is_some_and(|t| waited >= t) {
-                return Aborted::Busy;
-            }
             super::msleep(5);
-            waited = waited.saturating_add(5);
         }
         // Whoever has just made it idle may still be in `scsi_done`.
         rcu::synchronize_rcu();
@@ -391,8 +385,6 @@ pub(super) enum Aborted {
     Now,
     /// It had ended by itself.
     Before,
-    /// It has not ended.
-    Busy,
 }
 
 /// Whether somebody here still works on a command that the midlayer has started.

@@ -23,9 +23,6 @@ use super::bindings::{self, scsi_cmnd, scsi_device, Scsi_Host};
 use super::cmnd::{self, Aborted, Cmnd, Late};
 use super::sdev::{Identity, Sdev};
 
-/// Milliseconds that the abort of one command waits: aborts come one after another, and a reset waits for all at once.
-const EH_ABORT_MS: u32 = 500;
-
 /// Milliseconds that one step of error handling waits for a command before the next, stronger step is tried.
 const EH_STEP_MS: u32 = 10_000;
 
@@ -344,6 +341,9 @@ impl<T: HostOps> Template<T> {
         0
     }
 
+    /// Waits as long as a backing store has the command. Failing would be no use: stronger steps of error handling wait
+    /// for the same, and hold up every LUN of the host meanwhile, where this holds up only commands that are late too.
+    ///
     /// # Safety
     ///
     /// Called by the midlayer's error handling with a command that it owns.
@@ -352,12 +352,12 @@ impl<T: HostOps> Template<T> {
             return FAILED;
         };
         // SAFETY: By this function's contract.
-        let aborted = unsafe { Late::new(ptr) }.abort(Some(EH_ABORT_MS));
+        let aborted = unsafe { Late::new(ptr) }.abort();
         if aborted == Aborted::Now {
             // SAFETY: The host is ours.
             unsafe { ops::<T>(host_of(cmd)) }.recovered(Recovery::Abort);
         }
-        verdict(aborted != Aborted::Busy)
+        SUCCESS
     }
 
     /// # Safety

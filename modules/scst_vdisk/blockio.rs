@@ -161,6 +161,9 @@ impl Store for BlockIo {
         };
         let range = io.range;
         let io = block_io(&cmd, io, device.logical_block_size());
+        if io.way == Transfer::Read && io.durable {
+            return self.transfer_by_copy(cmd, io, range);
+        }
         let (writer, done): (_, fn(_, _)) = match io.way {
             Transfer::Read => (None, read_done),
             Transfer::Write => match device.writers.enter(range) {
@@ -184,6 +187,9 @@ impl Store for BlockIo {
         let Some(device) = self.device.get() else {
             return not_open(cmd);
         };
+        if device.take_untold() {
+            return finish(cmd, Err(failed(Transfer::Write, EIO)));
+        }
         if answer == Answer::First && device.flush_detached() {
             return finish(cmd, Ok(()));
         }
@@ -218,12 +224,15 @@ impl Store for BlockIo {
     }
 
     fn sync(&self) -> Result {
-        self.device.get().map_or(Ok(()), |device| device.sync())
+        self.device
+            .get()
+            .map_or(Ok(()), |device| device.sync_for_others())
     }
 }
 
 impl BlockIo {
-    /// The way for commands whose buffers the device cannot take, and for writes to where a COMPARE AND WRITE is.
+    /// The way for commands whose buffers the device cannot take, for writes to where a COMPARE AND WRITE is, and for reads
+    /// that have to wait first.
     #[cold]
     fn transfer_by_copy(&self, cmd: Command<Admitted>, io: bdev::BlockIo, range: ByteRange) {
         self.run(cmd, (io, range), |Job { cmd, errand }| {

@@ -119,7 +119,9 @@ impl Store for FileIo {
     }
 
     fn transfer(&self, cmd: Command<Admitted>, io: Io) {
-        if self.is_async.load(Relaxed) {
+        // A read that is to tell what is stable has to wait first.
+        let waits = io.way == Transfer::Read && io.durable;
+        if self.is_async.load(Relaxed) && !waits {
             self.run(cmd, io, start);
         } else {
             self.run(cmd, io, |Job { cmd, errand }| {
@@ -138,7 +140,8 @@ impl Store for FileIo {
         };
         if answer == Answer::First {
             let flush = move || {
-                if flush(&image.file, range).is_err() {
+                let file = &image.file;
+                if file.sync_range_for_others(range.offset, range.len).is_err() {
                     pr_err!("a flush that was answered before has failed\n");
                 }
             };
@@ -156,7 +159,7 @@ impl Store for FileIo {
         self.run(cmd, (range, check, write), |Job { cmd, errand }| {
             let (image, (range, check, write)) = errand;
             let writer = write.then(|| image.writers.enter_in_turn(range));
-            let result = verify(&image.file, &cmd, range, check, write);
+            let result = image.verify(&cmd, range, check, write);
             drop(writer);
             finish(cmd, result);
         });
@@ -198,13 +201,58 @@ impl Image {
     /// Moves data. What cannot pass the page cache by, as the initiator's buffer or the blocks do not fit the storage
     /// below, goes through it.
     fn transfer(&self, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
+        if io.way == Transfer::Write {
+            self.holds(io.range).map_err(|e| failed(io.way, e))?;
+        } else if io.durable {
+            flush(&self.file, io.range)?;
+            self.file.forget_range(io.range.offset, io.range.len);
+        }
         let Some(direct) = &self.direct else {
             return transfer(&self.file, cmnd, io);
         };
         match move_data(direct, cmnd, io) {
-            Ok(()) if io.durable => flush(&self.file, io.range),
+            Ok(()) if io.durable && io.way == Transfer::Write => flush(&self.file, io.range),
             Err(EINVAL) => transfer(&self.file, cmnd, io),
             other => other.map_err(|e| failed(io.way, e)),
+        }
+    }
+}
+
+impl Image {
+    /// Checks what is stored, having written the command's data there if `write` says so. Sleeps.
+    ///
+    /// What the page cache holds could differ from what the storage below it does; so it goes there first, and comes back
+    /// from there.
+    fn verify(
+        &self,
+        cmd: &Command<Admitted>,
+        range: ByteRange,
+        check: Check,
+        write: bool,
+    ) -> Result<(), Outcome> {
+        if write {
+            let way = Transfer::Write;
+            self.transfer(
+                cmd.cmnd(),
+                Io {
+                    way,
+                    range,
+                    durable: true,
+                },
+            )?;
+        } else {
+            flush(&self.file, range)?;
+        }
+        self.file.forget_range(range.offset, range.len);
+        compare(&self.file, cmd, range, check)
+    }
+
+    /// The file is as long as it was when the disk got its size. Writing would make it longer again, and what was lost
+    /// with its end would read as zeroes.
+    fn holds(&self, range: ByteRange) -> Result {
+        match range.offset.saturating_add(range.len) > self.file.size() {
+            true => Err(EIO),
+            false => Ok(()),
         }
     }
 }
@@ -226,6 +274,10 @@ impl Medium for Image {
     }
 
     fn write(&self, offset: u64, from: &Bounce) -> Result {
+        self.holds(ByteRange {
+            offset,
+            len: from.bytes().len() as u64,
+        })?;
         self.file.write_at(offset, from.bytes())
     }
 
@@ -234,6 +286,7 @@ impl Medium for Image {
     }
 
     fn zero(&self, range: ByteRange) -> Result {
+        self.holds(range)?;
         self.file.punch_hole(range.offset, range.len)
     }
 
@@ -252,6 +305,9 @@ type Started = ((Live<Image>, Io), Option<Writer>);
 /// Starts a transfer that `ended` ends, unless it is over at once.
 fn start(Job { cmd, errand }: Errand<Io>) {
     let (image, io) = errand;
+    if io.way == Transfer::Write && image.holds(io.range).is_err() {
+        return cmd.finish(failed(io.way, EIO));
+    }
     // The transfer may end, and with it the last use of the image, before it was started altogether.
     let kept = image.clone();
     let file = kept.direct.as_ref().unwrap_or(&kept.file);
@@ -295,7 +351,7 @@ fn ended(Job { cmd, errand }: Job<Started>, result: Result<u64>) {
 /// Moves data, and brings it onto stable storage where that is asked for. Sleeps.
 pub(crate) fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
     move_data(file, cmnd, io).map_err(|e| failed(io.way, e))?;
-    if io.durable {
+    if io.durable && io.way == Transfer::Write {
         flush(file, io.range)?;
     }
     Ok(())
@@ -314,32 +370,6 @@ fn move_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {
 fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
     file.sync_range(range.offset, range.len)
         .map_err(|e| failed(Transfer::Write, e))
-}
-
-/// Checks what is in `file`, having written the command's data there if `write` says so. Sleeps.
-///
-/// What the page cache holds could still differ from what the storage below it does; so it goes there first.
-pub(crate) fn verify(
-    file: &File,
-    cmd: &Command<Admitted>,
-    range: ByteRange,
-    check: Check,
-    write: bool,
-) -> Result<(), Outcome> {
-    if write {
-        transfer(
-            file,
-            cmd.cmnd(),
-            Io {
-                way: Transfer::Write,
-                range,
-                durable: true,
-            },
-        )?;
-    } else {
-        flush(file, range)?;
-    }
-    compare(file, cmd, range, check)
 }
 
 /// Reads `range` of `file` and checks it. Sleeps.

@@ -73,6 +73,7 @@ pub(crate) enum Operation {
         geometry: Geometry,
         list_len: u32,
         max_blocks: u32,
+        durable: bool,
     },
     /// Tells what is behind the blocks from `lba` on.
     Status {
@@ -107,7 +108,9 @@ impl Operation {
                 geometry,
                 list_len,
                 max_blocks,
-            } => unmap_list(medium, cmd, geometry, (list_len, max_blocks)),
+                durable,
+            } => unmap_list(medium, cmd, geometry, (list_len, max_blocks))
+                .and_then(|touched| flush_if(medium, touched, durable && touched.len > 0)),
             Self::Status {
                 geometry,
                 lba,
@@ -256,13 +259,14 @@ fn write<M: Medium>(
     })
 }
 
-/// UNMAP. Ranges before a wrong one stay done.
+/// UNMAP. Ranges before a wrong one stay done. Returns a range that all of them are in.
 fn unmap_list<M: Medium>(
     medium: &M,
     cmd: &Command<Admitted>,
     geometry: Geometry,
     (list_len, max_blocks): (u32, u32),
-) -> Result<(), Outcome> {
+) -> Result<ByteRange, Outcome> {
+    let mut touched = ByteRange { offset: 0, len: 0 };
     let mut list =
         KVVec::from_elem(0u8, list_len as usize, GFP_KERNEL).map_err(|_| write_failed(ENOMEM))?;
     let sent = cmd.cmnd().copy_from_buffer(0, &mut list);
@@ -287,8 +291,22 @@ fn unmap_list<M: Medium>(
             Ok(()) | Err(EOPNOTSUPP) => {}
             Err(e) => return Err(write_failed(e)),
         }
+        touched = around(touched, range);
     }
-    Ok(())
+    Ok(touched)
+}
+
+/// The smallest range that both are in; an empty one is nowhere.
+fn around(a: ByteRange, b: ByteRange) -> ByteRange {
+    if a.len == 0 {
+        return b;
+    }
+    let end = |range: ByteRange| range.offset.saturating_add(range.len);
+    let offset = a.offset.min(b.offset);
+    ByteRange {
+        offset,
+        len: end(a).max(end(b)).saturating_sub(offset),
+    }
 }
 
 /// GET LBA STATUS.

@@ -25,13 +25,15 @@ impl<S: Store> Disk<S> {
             return cmd.finish(sense.into());
         }
         match cmd.decoded().command {
-            Cdb::Read { lba, blocks, .. } => match self.range(lba, blocks) {
+            Cdb::Read {
+                lba, blocks, fua, ..
+            } => match self.range(lba, blocks) {
                 Ok(range) if range.len > 0 => self.store.transfer(
                     cmd,
                     Io {
                         way: Transfer::Read,
                         range,
-                        durable: false,
+                        durable: fua && self.needs_flushes(),
                     },
                 ),
                 other => nothing_to_move(cmd, other),
@@ -149,6 +151,7 @@ impl<S: Store> Disk<S> {
                     geometry,
                     list_len,
                     max_blocks,
+                    durable: self.is_durable(false),
                 }))
             }
             Cdb::GetLbaStatus { lba, alloc_len } => Ok(Some(Operation::Status {

@@ -24,7 +24,7 @@ pub(crate) struct Io {
     pub(crate) way: Transfer,
     /// Where; not empty, and inside the medium as it was when the command came.
     pub(crate) range: ByteRange,
-    /// A write ends when its data is on stable storage.
+    /// A write ends when its data is on stable storage; what a read tells is there.
     pub(crate) durable: bool,
 }
 
@@ -159,7 +159,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Carries out a format whose command is answered before it is done. An error where it was not begun.
     fn format_unasked(&self, format: Format) -> Result;
 
-    /// Brings everything that was written onto stable storage. Sleeps; called in process context.
+    /// Brings everything that was written onto stable storage. Where that fails, the next command that asks for the same is
+    /// told so too, as no initiator is told here. Sleeps; called in process context.
     fn sync(&self) -> Result;
 
     /// Transfers are started, and not waited for.
@@ -210,7 +211,9 @@ pub(crate) fn taken(cmd: &Command<Admitted>) -> Outcome {
 #[cold]
 pub(crate) fn failed(way: Transfer, error: Error) -> Outcome {
     match (error, way) {
-        (ENOSPC, _) => Sense::SPACE_ALLOCATION_FAILED.into(),
+        (ENOSPC | EDQUOT, _) => Sense::SPACE_ALLOCATION_FAILED.into(),
+        (EROFS | EPERM, Transfer::Write) => Sense::WRITE_PROTECTED.into(),
+        (ENODEV | ENXIO, _) => Sense::MANUAL_INTERVENTION_REQUIRED.into(),
         (EAGAIN | ENOMEM, _) => Outcome::Status(Status::Busy),
         (_, Transfer::Read) => Sense::READ_ERROR.into(),
         (_, Transfer::Write) => Sense::WRITE_ERROR.into(),

@@ -47,7 +47,8 @@ pub struct BlockIo {
     pub offset: u64,
     /// Bytes, from the start of the command's buffer on; a multiple of the logical block size, and not 0.
     pub len: u32,
-    /// A write ends when its data is on stable storage.
+    /// A write ends when its data is on stable storage. What a read tells is there; that is for
+    /// [`BlockDevice::transfer_by_copy`] alone.
     pub durable: bool,
 }
 
@@ -67,6 +68,8 @@ pub struct BlockDevice {
 struct Claim {
     /// Flushes that no command waits for any more.
     detached_flushes: Atomic<i32>,
+    /// A flush has failed, and nobody was told who wrote.
+    untold: Atomic<bool>,
 }
 
 // SAFETY: A block device may be used from any thread.
@@ -81,6 +84,7 @@ impl BlockDevice {
         let claim = KBox::new(
             Claim {
                 detached_flushes: Atomic::new(0),
+                untold: Atomic::new(false),
             },
             GFP_KERNEL,
         )?;
@@ -212,7 +216,7 @@ impl BlockDevice {
         }
     }
 
-    /// Starts emptying the device's volatile cache for nobody: how it ends is not told. Says whether there was memory
+    /// Starts emptying the device's volatile cache for nobody: only [`BlockDevice::take_untold`] tells how it ended. Says whether there was memory
     /// to start it.
     pub fn flush_detached(&self) -> bool {
         // SAFETY: The global pool exists; the allocation does not wait.
@@ -236,6 +240,18 @@ impl BlockDevice {
     pub fn sync(&self) -> Result {
         // SAFETY: By the type's invariant.
         to_result(unsafe { c::blkdev_issue_flush(self.raw()) })
+    }
+
+    /// [`BlockDevice::sync`] for somebody else than those who wrote: they are told by [`BlockDevice::take_untold`].
+    pub fn sync_for_others(&self) -> Result {
+        self.sync().inspect_err(|_| {
+            self.claim.untold.store(true, Relaxed);
+        })
+    }
+
+    /// Whether a flush has failed of which nobody was told who wrote. Says so once. Any context.
+    pub fn take_untold(&self) -> bool {
+        self.claim.untold.load(Relaxed) && self.claim.untold.xchg(false, Relaxed)
     }
 
     /// Reads whole logical blocks. Sleeps; not from a submitter's context.
@@ -294,6 +310,9 @@ impl BlockDevice {
     /// context.
     pub fn transfer_by_copy(&self, cmnd: &Cmnd, io: BlockIo) -> Result {
         let mut at: u32 = 0;
+        if io.durable && io.way == Transfer::Read {
+            self.sync()?;
+        }
         while at < io.len {
             let mut piece = Bounce::new(
                 io.len.saturating_sub(at) as usize,
@@ -569,6 +588,7 @@ unsafe extern "C" fn detached_flush_ended(bio: *mut c::bio) {
         let claim: *const Claim = (*bio).bi_private.cast();
         if (*bio).bi_status != 0 {
             pr_err!("scst: a cache flush that nobody waits for has failed\n");
+            (*claim).untold.store(true, Relaxed);
         }
         c::bio_put(bio);
         (*claim).detached_flushes.fetch_sub(1, Release);

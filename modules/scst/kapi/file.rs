@@ -11,6 +11,7 @@ use kernel::bindings as c;
 use kernel::error::{from_err_ptr, to_result};
 use kernel::prelude::*;
 use kernel::str::CStr;
+use kernel::sync::atomic::{Atomic, Relaxed};
 
 use super::bindings;
 use super::cmnd::Cmnd;
@@ -41,7 +42,11 @@ pub enum Access {
 /// # Invariants
 ///
 /// Owns one reference of an open file.
-pub struct File(NonNull<c::file>);
+pub struct File {
+    file: NonNull<c::file>,
+    /// A sync has failed of which only those were told who wrote nothing. The kernel tells each failure once.
+    untold: Atomic<bool>,
+}
 
 // SAFETY: A `struct file` opened without a user's descriptor may be used from any thread.
 unsafe impl Send for File {}
@@ -73,9 +78,12 @@ impl File {
         let file = unsafe { c::filp_open(path.as_char_ptr(), flags, 0) };
         let file = from_err_ptr(file).map_err(refused)?;
         // INVARIANT: The reference is the one that `filp_open` made.
-        let file = Self(NonNull::new(file).ok_or(ENOENT)?);
+        let file = Self {
+            file: NonNull::new(file).ok_or(ENOENT)?,
+            untold: Atomic::new(false),
+        };
         // SAFETY: The file is open.
-        let kind = unsafe { bindings::scst_helper_file_mode_type(file.0.as_ptr()) } as u32;
+        let kind = unsafe { bindings::scst_helper_file_mode_type(file.file.as_ptr()) } as u32;
         if kind == c::S_IFREG || kind == c::S_IFBLK {
             Ok(file)
         } else {
@@ -84,13 +92,13 @@ impl File {
     }
 
     pub(super) fn raw(&self) -> *mut c::file {
-        self.0.as_ptr()
+        self.file.as_ptr()
     }
 
     /// Bytes in the file, or on the device.
     pub fn size(&self) -> u64 {
         // SAFETY: The file is open.
-        unsafe { bindings::scst_helper_file_size(self.0.as_ptr()) }.max(0) as u64
+        unsafe { bindings::scst_helper_file_size(self.file.as_ptr()) }.max(0) as u64
     }
 
     /// Moves `len` bytes between the start of the command's buffer and offset `pos` of the file. Returns the bytes
@@ -139,8 +147,12 @@ impl File {
             // SAFETY: The iterator is initialised, the file open, the position ours.
             let n = unsafe {
                 match way {
-                    Transfer::Read => c::vfs_iter_read(self.0.as_ptr(), iter.as_mut_ptr(), at, 0),
-                    Transfer::Write => c::vfs_iter_write(self.0.as_ptr(), iter.as_mut_ptr(), at, 0),
+                    Transfer::Read => {
+                        c::vfs_iter_read(self.file.as_ptr(), iter.as_mut_ptr(), at, 0)
+                    }
+                    Transfer::Write => {
+                        c::vfs_iter_write(self.file.as_ptr(), iter.as_mut_ptr(), at, 0)
+                    }
                 }
             };
             match u64::try_from(n) {
@@ -161,7 +173,7 @@ impl File {
             // SAFETY: The file is open, the rest is writable, the position ours.
             let n = unsafe {
                 c::kernel_read(
-                    self.0.as_ptr(),
+                    self.file.as_ptr(),
                     rest.as_mut_ptr().cast(),
                     rest.len(),
                     &mut at,
@@ -183,7 +195,12 @@ impl File {
         while let Some(rest) = from.get(written..).filter(|rest| !rest.is_empty()) {
             // SAFETY: The file is open, the rest is readable, the position ours.
             let n = unsafe {
-                c::kernel_write(self.0.as_ptr(), rest.as_ptr().cast(), rest.len(), &mut at)
+                c::kernel_write(
+                    self.file.as_ptr(),
+                    rest.as_ptr().cast(),
+                    rest.len(),
+                    &mut at,
+                )
             };
             match usize::try_from(n) {
                 Ok(0) => return Err(EIO),
@@ -199,7 +216,7 @@ impl File {
     pub fn punch_hole(&self, pos: u64, len: u64) -> Result {
         let (pos, len) = (i64::try_from(pos)?, i64::try_from(len)?);
         // SAFETY: The file is open.
-        to_result(unsafe { bindings::scst_helper_punch_hole(self.0.as_ptr(), pos, len) })
+        to_result(unsafe { bindings::scst_helper_punch_hole(self.file.as_ptr(), pos, len) })
     }
 
     /// Whether there is storage behind byte `pos`, and how many bytes from there on are alike. Sleeps.
@@ -217,7 +234,7 @@ impl File {
     fn seek(&self, pos: u64, whence: u32) -> Result<Option<u64>> {
         let pos = i64::try_from(pos)?;
         // SAFETY: The file is open; its position means nothing to us.
-        let found = unsafe { c::vfs_llseek(self.0.as_ptr(), pos, whence as i32) };
+        let found = unsafe { c::vfs_llseek(self.file.as_ptr(), pos, whence as i32) };
         match u64::try_from(found) {
             Ok(at) => Ok(Some(at)),
             Err(_) => match Error::from_errno(found as i32) {
@@ -227,28 +244,55 @@ impl File {
         }
     }
 
-    /// Brings `len` bytes from `pos` on, and what is needed to find them again, onto stable storage. Sleeps.
+    /// Brings `len` bytes from `pos` on, and what is needed to find them again, onto stable storage. `EIO` once where that
+    /// was not possible for others either. Sleeps.
     pub fn sync_range(&self, pos: u64, len: u64) -> Result {
+        // Whatever this one comes to, who wrote is told.
+        let untold = self.untold.load(Relaxed) && self.untold.xchg(false, Relaxed);
+        self.sync_any(pos, len)?;
+        if untold {
+            return Err(EIO);
+        }
+        Ok(())
+    }
+
+    fn sync_any(&self, pos: u64, len: u64) -> Result {
         let Some(behind_first) = len.checked_sub(1) else {
             return Ok(());
         };
         let last = pos.saturating_add(behind_first).min(i64::MAX as u64);
-        // SAFETY: The file is open. Not a data-only sync: a file that has grown must be found with its new size.
-        to_result(unsafe {
-            c::vfs_fsync_range(self.0.as_ptr(), pos.min(last) as i64, last as i64, 0)
+        // SAFETY: The file is open. A data-only sync leaves behind what nobody needs to find the data, such as times.
+        to_result(unsafe { c::vfs_fsync_range(self.raw(), pos.min(last) as i64, last as i64, 1) })
+    }
+
+    /// [`File::sync_range`] for somebody else than those who wrote: where it fails, the next sync does so too.
+    pub fn sync_range_for_others(&self, pos: u64, len: u64) -> Result {
+        self.sync_any(pos, len).inspect_err(|_| {
+            self.untold.store(true, Relaxed);
         })
     }
 
-    /// Brings the whole file onto stable storage. Sleeps.
+    /// Has the next read of `len` bytes from `pos` on come from the storage, as far as nobody has written to them since a
+    /// sync. Sleeps.
+    pub fn forget_range(&self, pos: u64, len: u64) {
+        let last = pos
+            .saturating_add(len.saturating_sub(1))
+            .min(i64::MAX as u64);
+        // SAFETY: The file is open.
+        unsafe { bindings::scst_helper_file_forget(self.raw(), pos.min(last) as i64, last as i64) };
+    }
+
+    /// Brings the whole file onto stable storage, for somebody else than those who wrote: where that fails, the next sync
+    /// does so too. Sleeps.
     pub fn sync(&self) -> Result {
-        self.sync_range(0, u64::MAX)
+        self.sync_range_for_others(0, u64::MAX)
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant.
-        unsafe { bindings::scst_helper_file_close(self.0.as_ptr()) };
+        unsafe { bindings::scst_helper_file_close(self.file.as_ptr()) };
     }
 }
 

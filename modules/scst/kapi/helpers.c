@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Real functions for what C inlines; see helpers.h. */
+#include <linux/backing-dev.h>
 #include <linux/blk-mq.h>
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -9,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/utsname.h>
@@ -177,6 +179,10 @@ EXPORT_SYMBOL_GPL(scst_helper_host_settle);
 H(bool, host_in_recovery, (struct Scsi_Host *host), return scsi_host_in_recovery(host));
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
 
+/* Where there is no storage below, as in tmpfs, the page cache is the storage. */
+H(void, file_forget, (struct file *file, loff_t first, loff_t last),
+  if (mapping_can_writeback(file->f_mapping))
+	invalidate_inode_pages2_range(file->f_mapping, first >> PAGE_SHIFT, last >> PAGE_SHIFT));
 H(int, punch_hole, (struct file *file, loff_t pos, loff_t len),
   return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len));
 H(void, iocb_init, (struct kiocb *iocb, struct file *file, bool write, bool durable),

@@ -88,6 +88,7 @@ int scst_helper_file_unlink(struct file *file);
 void scst_helper_file_close(struct file *file);
 void scst_helper_bdev_file_close(struct file *file);
 struct scatterlist *scst_helper_sg_next(struct scatterlist *sg);
+void scst_helper_file_forget(struct file *file, loff_t first, loff_t last);
 int scst_helper_punch_hole(struct file *file, loff_t pos, loff_t len);
 void scst_helper_iocb_init(struct kiocb *iocb, struct file *file, bool write, bool durable);
 ssize_t scst_helper_iocb_submit(struct kiocb *iocb, struct iov_iter *iter, bool write);

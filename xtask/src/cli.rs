@@ -448,6 +448,9 @@ pub(crate) struct Test {
     /// Go on after a failure even with a FILTER; a run of everything always does
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Cut the power so many times where a scenario cuts it over and over [default: what the scenario says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) cuts: Option<u32>,
     /// Write the results as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -471,5 +474,6 @@ Examples:
   cargo xtask test
   cargo xtask test host/board-profile
   cargo xtask test scenario/boot --board qemu-minimal
+  cargo xtask test scenario/power-cuts --cuts 200
   cargo xtask test scenario/ --flavor debug --json results.json
   cargo xtask test --force-eagain --keep-going scenario/";

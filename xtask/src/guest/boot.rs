@@ -121,6 +121,7 @@ pub(crate) fn machine(parts: &Parts, name: &str, wishes: &Wishes, dir: &Path) ->
         snapshot: wishes.snapshot,
         gdb: wishes.gdb,
         on_reset: wishes.on_reset,
+        state: None,
         extra: wishes.qemu_args.clone(),
     })
 }

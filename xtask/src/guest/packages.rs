@@ -52,6 +52,7 @@ pub(crate) fn disk(ctx: &Ctx, tools: &ToolsTree, packages: &[String]) -> miette:
         serial: SERIAL.into(),
         access: Access::ReadOnly,
         medium: Medium::Disk,
+        log: None,
     })
 }
 

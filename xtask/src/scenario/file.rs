@@ -67,6 +67,9 @@ pub(crate) struct ExtraDisk {
     /// Its size, such as "64 MiB".
     #[serde(deserialize_with = "size")]
     pub(crate) size: Size,
+    /// It loses with the power what was not flushed.
+    #[serde(default)]
+    pub(crate) volatile: bool,
 }
 
 /// One step. Times are seconds of an unhurried machine; translation, checkers and company stretch them.
@@ -142,6 +145,8 @@ pub(crate) enum Step {
         #[serde(default = "power_deadline")]
         deadline_s: f64,
     },
+    /// Cuts the power over and over while the guest works, and looks from outside at what is left.
+    Cuts(Cuts),
     /// Unplugs a disk by the number of its place, the image's disk being 0.
     Unplug {
         /// The place.
@@ -163,6 +168,36 @@ pub(crate) enum Step {
         /// The text that must stand there, over and over.
         repeats: String,
     },
+}
+
+/// What is cut off how often, and who has to keep what was acknowledged.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cuts {
+    /// How often.
+    pub(crate) times: u32,
+    /// The disk, by its serial number, on which the guest notes what was acknowledged.
+    pub(crate) journal: String,
+    /// The longest time that the guest works on after each store has acknowledged something; real seconds.
+    pub(crate) within_s: f64,
+    /// Seconds until each store has acknowledged something.
+    #[serde(default = "boot_deadline")]
+    pub(crate) deadline_s: f64,
+    /// The stores, in the order of the journal's areas.
+    #[serde(rename = "store")]
+    pub(crate) stores: Vec<StorePlace>,
+}
+
+/// Where the bytes of a store are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StorePlace {
+    /// What messages call it.
+    pub(crate) name: String,
+    /// The disk by its serial number.
+    pub(crate) disk: String,
+    /// A file on the disk's ext4; the disk itself if none is named.
+    pub(crate) file: Option<String>,
 }
 
 /// A way into the operating system.
@@ -240,6 +275,7 @@ impl Scenario {
         let proves = |step: &Step| match step {
             Step::Boot { .. } | Step::Power { .. } | Step::Unplug { .. } | Step::Type { .. } => false,
             Step::Exec { .. } | Step::Wait { .. } | Step::KernelOptions {} | Step::Outside { .. } => true,
+            Step::Cuts(cuts) => cuts.times > 0 && !cuts.stores.is_empty(),
             Step::Console { expect, reject, .. } => !(expect.is_empty() && reject.is_empty()),
         };
         if !self.steps.iter().any(proves) {
@@ -279,6 +315,7 @@ impl Scenario {
             on = match step {
                 Step::Boot { .. } => true,
                 Step::Power { how, .. } => *how == Power::Reboot,
+                Step::Cuts(_) => false,
                 _ => on,
             };
         }
@@ -294,6 +331,20 @@ impl Scenario {
             None if self.writers.is_empty() => writers == Writers::Wait,
             None => self.writers.contains(&writers),
         }
+    }
+
+    /// Has each step that cuts the power over and over do so `times` times.
+    pub(crate) fn cut_more(&mut self, times: u32) {
+        for step in &mut self.steps {
+            if let Step::Cuts(cuts) = step {
+                cuts.times = times;
+            }
+        }
+    }
+
+    /// Whether a guest's state has to be saved.
+    pub(crate) fn saves_state(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Cuts(_)))
     }
 
     /// Whether it makes sense on `flavor`.

@@ -29,15 +29,8 @@ pub(super) fn compare(
     text: &str,
     dir: &Path,
 ) -> miette::Result<()> {
-    let partition = match place.partition {
-        Some(wanted) => firmware::partition(tree, place.disk, |name, _| name == wanted)
-            .wrap_err_with(|| format!("looking for the partition `{wanted}`"))?,
-        None => 0,
-    };
-    let (path, start) = match place.file {
-        Some(file) => (dump(tree, place.disk, partition, file, dir)?, offset),
-        None => (place.disk.to_owned(), partition + offset),
-    };
+    let (path, start) = locate(tree, place, dir)?;
+    let start = start + offset;
     let mut found = Vec::new();
     File::open(&path)
         .and_then(|mut file| file.seek(SeekFrom::Start(start)).map(|_| file))
@@ -45,6 +38,19 @@ pub(super) fn compare(
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot read {}", path.display()))?;
     differs(&found, text.as_bytes(), length)
+}
+
+/// The file that has the bytes at `place`, and where in it they begin.
+pub(super) fn locate(tree: &Path, place: &Place<'_>, dir: &Path) -> miette::Result<(PathBuf, u64)> {
+    let partition = match place.partition {
+        Some(wanted) => firmware::partition(tree, place.disk, |name, _| name == wanted)
+            .wrap_err_with(|| format!("looking for the partition `{wanted}`"))?,
+        None => 0,
+    };
+    Ok(match place.file {
+        Some(file) => (dump(tree, place.disk, partition, file, dir)?, 0),
+        None => (place.disk.to_owned(), partition),
+    })
 }
 
 /// Copies `file` out of the ext4 at `partition` bytes into `disk`.

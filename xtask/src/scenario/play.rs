@@ -22,7 +22,7 @@ use crate::stage::{convert, kernel};
 use crate::vm::console::Console;
 use crate::vm::disks::{self, Other};
 use crate::vm::faults;
-use crate::vm::machine::{Accel, Disk};
+use crate::vm::machine::{Accel, Disk, Machine};
 use crate::vm::running::Vm;
 
 /// What a scenario is played on.
@@ -72,6 +72,8 @@ pub(crate) struct Play<'a> {
     pub(super) disks: Vec<Disk>,
     pub(super) packages: Option<Disk>,
     pub(super) running: Option<Running>,
+    /// The machine of the latest boot.
+    pub(super) machine: Option<Machine>,
     pub(super) boots: u32,
     /// The console of the latest boot; it outlives the guest.
     pub(super) console: Option<Console>,
@@ -95,7 +97,13 @@ impl<'a> Play<'a> {
         for extra in &scenario.disks {
             let path = dir.join(format!("{}.img", extra.serial));
             disks::grow(&path, extra.size)?;
-            all.push(disks::empty(path, &extra.serial));
+            let mut disk = disks::empty(path, &extra.serial);
+            if extra.volatile {
+                let log = dir.join(format!("{}.log", extra.serial));
+                files::write(&log, "")?;
+                disk.log = Some(log);
+            }
+            all.push(disk);
         }
         Ok(Self {
             ctx,
@@ -111,6 +119,7 @@ impl<'a> Play<'a> {
             dir,
             add_files,
             running: None,
+            machine: None,
             boots: 0,
             console: None,
             allowed: scenario.allowed(),

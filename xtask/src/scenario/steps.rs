@@ -14,7 +14,7 @@ use crate::cli::Flavor;
 use crate::guest::agent::{End, Limits, Stream};
 use crate::guest::boot::{self, Control, Guest, Through, Wishes};
 use crate::stage::modules::Writers;
-use crate::vm::machine::{Disk, OnReset};
+use crate::vm::machine::{Disk, OnReset, SavedState};
 use crate::vm::running::Vm;
 
 /// Seconds without a sign of life; the agent gives one every five.
@@ -59,6 +59,7 @@ impl Play<'_> {
             }
             Step::KernelOptions {} => self.kernel_options(),
             Step::Power { how, deadline_s } => self.power(*how, *deadline_s),
+            Step::Cuts(cuts) => self.cuts(cuts),
             Step::Unplug { disk } => Ok(self.vm()?.unplug(&format!("disk{disk}"))?),
             Step::Outside { disk, partition, file, offset, length, repeats } => {
                 let disk = match disk {
@@ -101,7 +102,13 @@ impl Play<'_> {
         };
         self.boots += 1;
         let dir = self.dir.join(format!("boot-{}", self.boots));
-        let machine = boot::machine(&self.parts, &self.scenario.name, &wishes, &dir)?;
+        let mut machine = boot::machine(&self.parts, &self.scenario.name, &wishes, &dir)?;
+        if self.scenario.saves_state() {
+            let state = self.dir.join("state");
+            crate::files::write(&state, "")?;
+            machine.state = Some(SavedState::To(state));
+        }
+        self.machine = Some(machine.clone());
         if as_shipped {
             let (vm, _) = Vm::start(&self.parts.tree, &machine, &dir)?;
             self.console = Some(vm.console().clone());

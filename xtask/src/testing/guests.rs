@@ -45,6 +45,11 @@ impl Case {
         build_name(&self.board, self.flavor)
     }
 
+    /// Has the power cut `times` times where it is cut over and over.
+    pub(crate) fn cut_more(&mut self, times: u32) {
+        self.scenario.cut_more(times);
+    }
+
     /// One sentence for listings.
     pub(crate) fn title(&self) -> &str {
         &self.scenario.title

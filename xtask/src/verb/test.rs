@@ -39,7 +39,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let flavor = args.flavor.unwrap_or(Flavor::Release);
     let writers = args.force_eagain.then_some(Writers::Leave);
     let choice = Choice { board: args.board.as_deref(), flavor, writers };
-    let cases = guests::cases(&ctx.root.join(SCENARIOS), choice)?;
+    let mut cases = guests::cases(&ctx.root.join(SCENARIOS), choice)?;
+    if let Some(times) = args.cuts {
+        cases.iter_mut().for_each(|case| case.cut_more(times));
+    }
     let builds = |case: &&Case| wants("build") && selected(&case.build_name());
     let to_play = |case: &&Case| wants("scenario") && selected(&case.name());
     let to_build: Vec<&Case> = cases.iter().filter(|case| builds(case) || to_play(case)).collect();

@@ -91,6 +91,7 @@ fn probe(tree: &Path, kernel: &Path) -> miette::Result<Option<bool>> {
         snapshot: false,
         gdb: false,
         on_reset: OnReset::Exit,
+        state: None,
         extra: Vec::new(),
     };
     let vm = match Vm::start(tree, &machine, &dir.0) {

@@ -85,7 +85,7 @@ pub(crate) fn added(path: &Path, access: Access, number: usize) -> miette::Resul
     read.into_diagnostic().wrap_err_with(|| format!("--add-disk {}: cannot read it", path.display()))?;
     let format = if &magic == b"QFI\xfb" { Format::Qcow2 } else { Format::Raw };
     let serial = format!("added{number}");
-    Ok(Disk { path, format, bus: Bus::Virtio, serial, access, medium: Medium::Disk })
+    Ok(Disk { path, format, bus: Bus::Virtio, serial, access, medium: Medium::Disk, log: None })
 }
 
 /// A disk without content in the sparse file at `path`.
@@ -95,7 +95,7 @@ pub(crate) fn empty(path: PathBuf, serial: &str) -> Disk {
 
 fn disk(path: PathBuf, bus: Bus, serial: &str) -> Disk {
     let (serial, access) = (serial.into(), Access::ReadWrite);
-    Disk { path, format: Format::Raw, bus, serial, access, medium: Medium::Disk }
+    Disk { path, format: Format::Raw, bus, serial, access, medium: Medium::Disk, log: None }
 }
 
 /// Brings the working copy up to date: copied anew when the image is not the one that it was copied from.

@@ -76,6 +76,8 @@ pub(crate) struct Disk {
     pub(crate) access: Access,
     /// What the guest sees it as.
     pub(crate) medium: Medium,
+    /// A file with a log of what was written and flushed, for a disk that loses with the power what was not.
+    pub(crate) log: Option<PathBuf>,
 }
 
 /// What kind of drive a file is in.
@@ -94,6 +96,15 @@ pub(crate) enum Access {
     ReadWrite,
     /// Writes are refused.
     ReadOnly,
+}
+
+/// A file for all that a machine has in its memory.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SavedState {
+    /// It can be saved there while the machine runs.
+    To(PathBuf),
+    /// The machine goes on from there instead of booting.
+    From(PathBuf),
 }
 
 /// Where the first serial port leads.
@@ -141,6 +152,8 @@ pub(crate) struct Machine {
     pub(crate) gdb: bool,
     /// What a reset does.
     pub(crate) on_reset: OnReset,
+    /// Where its state can be saved, or comes from.
+    pub(crate) state: Option<SavedState>,
     /// Further arguments for QEMU, as the user gave them.
     pub(crate) extra: Vec<String>,
 }
@@ -174,6 +187,9 @@ impl Machine {
         }
         if self.on_reset == OnReset::Exit {
             args.words(&["-no-reboot"]);
+        }
+        if let Some(SavedState::From(path)) = &self.state {
+            args.two("-incoming", format!("file:{}", path.display()));
         }
         args.0.extend(self.extra.iter().cloned());
         args.0
@@ -228,7 +244,10 @@ fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
             Format::Raw => "raw",
             Format::Qcow2 => "qcow2",
         };
-        let mut drive = format!("if=none,id=drive{number},format={format},file={}", quoted(&disk.path));
+        let mut drive = match &disk.log {
+            None => format!("if=none,id=drive{number},format={format},file={}", quoted(&disk.path)),
+            Some(log) => logged(number, &disk.path, log),
+        };
         if disk.access == Access::ReadOnly || disk.medium == Medium::Cd {
             drive.push_str(",readonly=on");
         }
@@ -251,6 +270,15 @@ fn disk_args(args: &mut Args, disks: &[Disk], boot: &Boot) {
             format!("{device},id=disk{number},drive=drive{number},serial={serial}{bootindex}"),
         );
     }
+}
+
+/// A disk with a log of its writes and flushes. What the host does with the two files when QEMU is killed does not matter,
+/// so nobody waits for its disk.
+fn logged(number: usize, disk: &Path, log: &Path) -> String {
+    let child = |name: &str, path: &Path| {
+        format!("{name}.driver=file,{name}.filename={},{name}.cache.no-flush=on", quoted(path))
+    };
+    format!("if=none,id=drive{number},driver=blklogwrites,{},{}", child("file", disk), child("log", log))
 }
 
 /// A place of its own for a PCI disk beside the first one: only there can it be unplugged while the guest runs.
@@ -309,6 +337,7 @@ mod tests {
             serial: "S1".into(),
             access: Access::ReadWrite,
             medium: Medium::Disk,
+            log: None,
         }
     }
 
@@ -326,6 +355,7 @@ mod tests {
             snapshot: false,
             gdb: false,
             on_reset: OnReset::Boot,
+            state: None,
             extra: Vec::new(),
         }
     }
@@ -429,6 +459,19 @@ mod tests {
         let argv = machine.argv();
         assert!(argv.windows(2).any(|w| w == ["-serial", "mon:stdio"]), "{argv:?}");
         assert!(!argv.iter().any(|w| w.contains("fd=")), "{argv:?}");
+    }
+
+    #[test]
+    fn a_disk_that_loses_what_was_not_flushed_has_a_log() {
+        let mut machine = machine(Boot::Probe { kernel: "/k".into() });
+        machine.disks[0].log = Some("/d,log".into());
+        machine.state = Some(SavedState::From("/state".into()));
+        let argv = machine.argv();
+        let drive = "if=none,id=drive0,driver=blklogwrites,\
+            file.driver=file,file.filename=/images/disk.img,file.cache.no-flush=on,\
+            log.driver=file,log.filename=/d,,log,log.cache.no-flush=on";
+        assert!(argv.iter().any(|word| word == drive), "{argv:?}");
+        assert!(argv.windows(2).any(|w| w == ["-incoming", "file:/state"]), "{argv:?}");
     }
 
     #[test]

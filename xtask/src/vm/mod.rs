@@ -12,3 +12,4 @@ pub(crate) mod faults;
 pub(crate) mod machine;
 pub(crate) mod qmp;
 pub(crate) mod running;
+pub(crate) mod write_log;

@@ -14,12 +14,14 @@ use miette::{miette, Context as _, IntoDiagnostic as _};
 use serde_json::json;
 
 use super::console::{Activity, Console};
-use super::machine::{Accel, Access, Boot, Machine, CONSOLE_FD, FIRST_PORT_FD, QMP_FD};
+use super::machine::{Accel, Access, Boot, Machine, SavedState, CONSOLE_FD, FIRST_PORT_FD, QMP_FD};
 use super::qmp::Qmp;
 use crate::enter::TreeCommand;
 
 /// How long QEMU may take to end after it was told to.
 const QUIT: Duration = Duration::from_secs(20);
+/// How long saving a guest's memory may take.
+const SAVE: Duration = Duration::from_secs(120);
 
 /// Why no guest is running.
 #[derive(Debug)]
@@ -112,6 +114,36 @@ impl Vm {
         self.qmp.execute("device_del", json!({ "id": id })).map(drop)
     }
 
+    /// Saves all that the guest has in memory to the file at `path`, which its machine names, and ends QEMU.
+    pub(crate) fn save(mut self, path: &Path) -> miette::Result<()> {
+        self.qmp.execute("migrate", json!({ "uri": format!("file:{}", path.display()) }))?;
+        let until = Instant::now() + SAVE;
+        loop {
+            let told = self.qmp.execute("query-migrate", json!({}))?;
+            match told["status"].as_str() {
+                Some("completed") => return self.quit(),
+                Some("failed" | "cancelled") => {
+                    return Err(miette!("QEMU cannot save the guest's state: {}", told["error-desc"]));
+                }
+                _ if Instant::now() >= until => {
+                    return Err(miette!("saving the guest's state takes too long"))
+                }
+                _ => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Waits until a guest that goes on from a saved state does so.
+    pub(crate) fn wait_running(&mut self, until: Instant) -> miette::Result<()> {
+        while self.qmp.execute("query-status", json!({}))?["status"] != "running" {
+            if Instant::now() >= until {
+                return Err(miette!("the guest does not go on from its saved state"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Waits for QEMU to end by itself; nothing if it has not by `until`.
     pub(crate) fn wait_exit(&mut self, until: Instant) -> miette::Result<Option<ExitStatus>> {
         loop {
@@ -186,6 +218,13 @@ pub(crate) fn command(tree: &Path, machine: &Machine) -> Result<TreeCommand, Sta
 /// The files that `machine` opens, but for those of the tools tree itself.
 fn files(machine: &Machine) -> Vec<(PathBuf, Access)> {
     let mut files: Vec<_> = machine.disks.iter().map(|disk| (disk.path.clone(), disk.access)).collect();
+    files
+        .extend(machine.disks.iter().filter_map(|disk| disk.log.clone()).map(|log| (log, Access::ReadWrite)));
+    match &machine.state {
+        Some(SavedState::To(path)) => files.push((path.clone(), Access::ReadWrite)),
+        Some(SavedState::From(path)) => files.push((path.clone(), Access::ReadOnly)),
+        None => {}
+    }
     match &machine.boot {
         Boot::Firmware { vars, .. } => files.push((vars.clone(), Access::ReadWrite)),
         Boot::Direct { kernel, initrd, .. } => {

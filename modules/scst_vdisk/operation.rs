@@ -243,11 +243,7 @@ fn compare<M: Medium>(
 }
 
 /// Writes the second half of the initiator's data.
-fn write<M: Medium>(
-    medium: &M,
-    cmd: &Command<Admitted>,
-    range: ByteRange,
-) -> Result<(), Outcome> {
+fn write<M: Medium>(medium: &M, cmd: &Command<Admitted>, range: ByteRange) -> Result<(), Outcome> {
     in_pieces(medium, cmd, range, |at, piece| {
         let from = usize::try_from(range.len.saturating_add(at)).unwrap_or(usize::MAX);
         if cmd.cmnd().copy_from_buffer(from, piece.bytes_mut()) < piece.bytes().len() {

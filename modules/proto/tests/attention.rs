@@ -40,7 +40,10 @@ fn conditions_are_reported_once_and_in_the_order_in_which_they_came() {
 #[test]
 fn a_reset_comes_first_and_loses_nothing() {
     let mut queue = Queue::new();
-    raise(&mut queue, &[Sense::CAPACITY_CHANGED, Sense::MEDIUM_CHANGED]);
+    raise(
+        &mut queue,
+        &[Sense::CAPACITY_CHANGED, Sense::MEDIUM_CHANGED],
+    );
     queue.raise(&Sense::NEXUS_LOSS, Precedence::First);
     queue.raise(&Sense::POWER_ON_RESET, Precedence::First);
     queue.raise(&Sense::NEXUS_LOSS, Precedence::Last);

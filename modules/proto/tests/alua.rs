@@ -109,6 +109,8 @@ fn a_port_to_a_unit_without_groups_is_zero() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn access_is_kept_in_a_number(state in 0..6_usize, grouped: bool, id: u16) {
         let access = PortAccess {

@@ -142,6 +142,8 @@ fn what_is_wrong_is_pointed_at() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_list_is_understood_or_refused(list in vec(any::<u8>(), 0..300)) {
         let asked: Vec<_> = changes(&list).collect();

@@ -34,9 +34,10 @@ pub(crate) struct Reservations {
     /// Held by whoever changes registrations, sleeping meanwhile.
     #[pin]
     turn: Mutex<()>,
-    /// Held while the file is read or written, by whoever has the turn, and to show its name.
+    /// The file that keeps them. Read and written by whoever has the turn, not under this lock: the file may be anything,
+    /// one of sysfs too whose reader wants to know the name.
     #[pin]
-    pub(crate) file: Mutex<StateFile>,
+    file: Mutex<Option<Arc<StateFile>>>,
 }
 
 /// What the lock guards.
@@ -87,8 +88,19 @@ impl Reservations {
                 changing: false,
             }),
             turn <- new_mutex!(()),
-            file <- new_mutex!(StateFile::none()),
+            file <- new_mutex!(None),
         })
+    }
+
+    /// The file that keeps them, which only whoever has the turn may read or write. `ENOENT` until the device has a name.
+    pub(crate) fn file(&self) -> Result<Arc<StateFile>> {
+        self.file.lock().clone().ok_or(ENOENT)
+    }
+
+    /// They are kept in `file` from now on. To be called by whoever has the turn.
+    pub(crate) fn set_file(&self, file: Arc<StateFile>) {
+        let old = self.file.lock().replace(file);
+        drop(old);
     }
 
     /// Whether a reservation stops the command. Takes no lock while nothing is reserved.

@@ -35,8 +35,8 @@ impl Attributes for ReservationFiles {
         let device = self.device(&*global::core()?)?;
         match id {
             FILE_NAME => {
-                let file = device.reservations().file.lock();
-                show_key(page, fmt!("{}", file.path()?.to_str()?), file.is_set)
+                let file = device.reservations().file()?;
+                show_key(page, fmt!("{}", file.path().to_str()?), file.is_set)
             }
             STATE => show_state(&device, page),
             _ => Err(EIO),
@@ -108,7 +108,7 @@ fn store_state(device: &Device, text: &str) -> Result {
     head.aptpl = before && head.used != 0;
     let mut new = Draft { head, slots };
     if before {
-        reservations.file.lock().keep(new.view())?;
+        reservations.file()?.keep(new.view())?;
     }
     turn.publish(&mut new);
     Ok(())
@@ -120,7 +120,7 @@ fn store_file_name(device: &Device, name: &str) -> Result {
         path if path.starts_with('/') => StateFile::named(path)?,
         _ => return Err(EINVAL),
     };
-    if !state_file::has_parent(file.path()?) {
+    if !state_file::has_parent(file.path()) {
         return Err(ENOENT);
     }
     device.reservations().use_file(file, true)

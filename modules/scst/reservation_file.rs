@@ -8,6 +8,7 @@
 
 use kernel::prelude::*;
 use kernel::str::{CStr, CString};
+use kernel::sync::Arc;
 
 use crate::kapi::state_file;
 use crate::name::Name;
@@ -23,28 +24,16 @@ const MAX_BYTES: usize = 15 << 20;
 
 /// A device's file.
 pub(crate) struct StateFile {
-    /// `None` until the device has a name.
-    path: Option<CString>,
+    path: CString,
     /// Somebody said otherwise.
     pub(crate) is_set: bool,
 }
 
 impl StateFile {
-    /// None yet.
-    pub(crate) const fn none() -> Self {
-        Self {
-            path: None,
-            is_set: false,
-        }
-    }
-
     /// The file of device `name` unless somebody says otherwise.
     pub(crate) fn default_of(name: &Name) -> Result<Self> {
         Ok(Self {
-            path: Some(CString::try_from_fmt(fmt!(
-                "{DIRECTORY}/{}",
-                name.as_str()
-            ))?),
+            path: CString::try_from_fmt(fmt!("{DIRECTORY}/{}", name.as_str()))?,
             is_set: false,
         })
     }
@@ -52,29 +41,29 @@ impl StateFile {
     /// The file `path`.
     pub(crate) fn named(path: &str) -> Result<Self> {
         Ok(Self {
-            path: Some(CString::try_from_fmt(fmt!("{path}"))?),
+            path: CString::try_from_fmt(fmt!("{path}"))?,
             is_set: true,
         })
     }
 
     /// Its name.
-    pub(crate) fn path(&self) -> Result<&CStr> {
-        Ok(self.path.as_ref().ok_or(ENOENT)?)
+    pub(crate) fn path(&self) -> &CStr {
+        &self.path
     }
 
     fn previous(&self) -> Result<CString> {
-        let path = self.path()?.to_str()?;
+        let path = self.path.to_str()?;
         CString::try_from_fmt(fmt!("{path}.1"))
     }
 
     /// What it keeps; `None` where there is no file. `EBADMSG` where neither it nor the one before it is whole. Sleeps.
     pub(crate) fn load(&self) -> Result<Option<Draft>> {
-        match parse(self.path()?) {
+        match parse(&self.path) {
             Err(e) if e == ENOENT => Ok(None),
             Err(e) if e == EBADMSG => {
                 pr_warn!(
                     "persistent reservations: {} is not whole, trying the one before it\n",
-                    self.path()?.to_str()?
+                    self.path.to_str()?
                 );
                 match parse(&self.previous()?) {
                     // The very first write was cut short.
@@ -93,8 +82,7 @@ impl StateFile {
         }
         let mut bytes = KVVec::from_elem(0_u8, pr_file::len(state), GFP_KERNEL)?;
         pr_file::write(state, &mut bytes);
-        let path = self.path()?;
-        match state_file::read(path, MAX_BYTES) {
+        match state_file::read(&self.path, MAX_BYTES) {
             Ok(mut before) if parse_bytes(&before).is_ok() => {
                 if let Some(mark) = before.first_chunk_mut::<{ state_file::MARK }>() {
                     *mark = [0; state_file::MARK];
@@ -104,18 +92,18 @@ impl StateFile {
             // What is not whole must not take the place of the one before it.
             _ => {}
         }
-        state_file::write(path, &bytes, &SIGNATURE)
+        state_file::write(&self.path, &bytes, &SIGNATURE)
     }
 
     /// Removes it, and the one before it. Sleeps.
     pub(crate) fn forget(&self) -> Result {
         state_file::remove(&self.previous()?)?;
-        state_file::remove(self.path()?)
+        state_file::remove(&self.path)
     }
 
     /// Whether anything can be kept in it. Sleeps.
     pub(crate) fn is_possible(&self) -> bool {
-        self.path().is_ok_and(state_file::has_parent)
+        state_file::has_parent(&self.path)
     }
 }
 
@@ -148,25 +136,25 @@ impl Reservations {
     /// Keeps the state in `file` from now on. What is in that file already counts; else, if `moves`, what the device has
     /// moves there. Sleeps.
     pub(crate) fn use_file(&self, file: StateFile, moves: bool) -> Result {
+        let file = Arc::new(file, GFP_KERNEL)?;
         let turn = self.turn();
-        let mut current = self.file.lock();
-        let result = turn.load_or_move(&current, &file, moves);
+        let result = turn.load_or_move(self.file().ok().as_deref(), &file, moves);
         if result.is_ok() || !moves {
             self.set_keeps(file.is_possible());
-            *current = file;
+            self.set_file(file);
         }
         result
     }
 }
 
 impl Turn<'_> {
-    fn load_or_move(&self, from: &StateFile, to: &StateFile, moves: bool) -> Result {
+    fn load_or_move(&self, from: Option<&StateFile>, to: &StateFile, moves: bool) -> Result {
         if let Some(mut kept) = to.load()? {
             self.publish(&mut kept);
         } else if moves {
             if let Some(state) = self.draft(0)?.filter(|state| state.head.aptpl) {
                 to.keep(state.view())?;
-                from.forget()?;
+                from.map_or(Ok(()), StateFile::forget)?;
             }
         }
         Ok(())

@@ -139,7 +139,8 @@ fn change(cmd: &Command<Admitted>, request: &Request<'_>) -> Result<(), Outcome>
 
 /// Brings the new state onto stable storage. What cannot be kept is not done.
 fn keep(device: &Device, state: View<'_>) -> Result<(), Outcome> {
-    device.reservations().file.lock().keep(state).map_err(|e| {
+    let kept = device.reservations().file().and_then(|file| file.keep(state));
+    kept.map_err(|e| {
         pr_err!(
             "{}: persistent reservations are not kept, the file cannot be written: error {}\n",
             device.name().as_str(),

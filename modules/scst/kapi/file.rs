@@ -8,13 +8,13 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use kernel::bindings as c;
-use kernel::error::{from_err_ptr, to_result};
+use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
-use super::bindings;
 use super::cmnd::Cmnd;
+use super::{bindings, open};
 
 /// Segments that one call into the file system carries; 1 KiB of stack.
 const BATCH: usize = 64;
@@ -55,8 +55,7 @@ unsafe impl Sync for File {}
 
 impl File {
     /// Opens `path` in the caller's own name space: to be called by the process that named it, or by what acts as that
-    /// process ([`super::caller`]), as kernel threads have a root of their own that is empty. Does not wait for the other end
-    /// of a FIFO: what is neither a regular file nor a block device is refused (`EINVAL`).
+    /// process ([`super::caller`]), as kernel threads have a root of their own that is empty. What is neither a regular file nor a block device is refused (`EINVAL`).
     pub fn open(path: &CStr, access: Access) -> Result<Self> {
         Self::open_with(path, access, 0)
     }
@@ -71,24 +70,13 @@ impl File {
             Access::ReadOnly => c::O_RDONLY,
             Access::ReadWrite => c::O_RDWR,
         };
-        // O_NONBLOCK keeps the open of a FIFO or a device that has nobody at its other end from waiting; O_NOATIME keeps
-        // reads from writing.
-        let flags = (access | more | c::O_LARGEFILE | c::O_NONBLOCK | c::O_NOATIME) as i32;
-        // SAFETY: The path is a C string.
-        let file = unsafe { c::filp_open(path.as_char_ptr(), flags, 0) };
-        let file = from_err_ptr(file).map_err(refused)?;
-        // INVARIANT: The reference is the one that `filp_open` made.
-        let file = Self {
-            file: NonNull::new(file).ok_or(ENOENT)?,
+        // O_NOATIME keeps reads from writing.
+        let flags = access | more | c::O_NOATIME;
+        // INVARIANT: The reference is handed over.
+        Ok(Self {
+            file: open::open(path, flags, &[c::S_IFREG, c::S_IFBLK])?,
             untold: Atomic::new(false),
-        };
-        // SAFETY: The file is open.
-        let kind = unsafe { bindings::scst_helper_file_mode_type(file.file.as_ptr()) } as u32;
-        if kind == c::S_IFREG || kind == c::S_IFBLK {
-            Ok(file)
-        } else {
-            Err(EINVAL)
-        }
+        })
     }
 
     pub(super) fn raw(&self) -> *mut c::file {
@@ -293,14 +281,5 @@ impl Drop for File {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant.
         unsafe { bindings::scst_helper_file_close(self.file.as_ptr()) };
-    }
-}
-
-/// A directory cannot be opened for writing, a socket not at all: neither is a file to serve.
-#[cold]
-fn refused(error: Error) -> Error {
-    match error {
-        EISDIR | ENXIO => EINVAL,
-        other => other,
     }
 }

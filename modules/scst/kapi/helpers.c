@@ -130,6 +130,7 @@ H(const struct cred *, get_current_cred, (void), return get_current_cred());
 H(const struct cred *, override_creds, (const struct cred *cred), return override_creds(cred));
 H(void, put_cred, (const struct cred *cred), put_cred(cred));
 
+H(struct file *, file_reopen, (struct file *found, int flags), return file_open_root(&found->f_path, "", flags, 0));
 H(int, file_truncate, (struct file *file), return vfs_truncate(&file->f_path, 0));
 
 /* Removes the name that a file was opened by. Not one line: the directory's lock is held in between. */

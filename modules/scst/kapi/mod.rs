@@ -37,6 +37,7 @@ pub mod global;
 pub mod host;
 pub mod livemap;
 pub mod noio;
+mod open;
 pub mod params;
 pub mod percpu;
 mod sdev;

@@ -10,12 +10,12 @@
 use core::ptr::NonNull;
 
 use kernel::bindings as c;
-use kernel::error::{from_err_ptr, to_result};
+use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::str::{CStr, CString};
 use kernel::types::NotThreadSafe;
 
-use super::bindings;
+use super::{bindings, open};
 
 /// Bytes at the start of a file that say that it is whole.
 pub const MARK: usize = 8;
@@ -39,7 +39,7 @@ pub fn read(path: &CStr, limit: usize) -> Result<KVVec<u8>> {
 /// Sleeps.
 pub fn write(path: &CStr, bytes: &[u8], mark: &[u8; MARK]) -> Result {
     let _root = InitRoot::enter();
-    let file = Handle::open(path, c::O_RDWR | c::O_CREAT)?;
+    let file = Handle::open_or_create(path)?;
     // The mark of what was there before goes first: a file that is cut is whole no more.
     file.write(&[0; MARK])?;
     file.sync()?;
@@ -98,18 +98,16 @@ impl Handle {
     }
 
     fn open_as(path: &CStr, flags: u32, kind: u32) -> Result<Self> {
-        // O_NONBLOCK keeps the open of a FIFO from waiting.
-        let flags = (flags | c::O_LARGEFILE | c::O_NONBLOCK) as i32;
-        // SAFETY: The path is a C string.
-        let file = from_err_ptr(unsafe { c::filp_open(path.as_char_ptr(), flags, 0o644) })?;
-        // INVARIANT: The reference is the one that `filp_open` made.
-        let file = Self(NonNull::new(file).ok_or(ENOENT)?);
-        // SAFETY: The file is open.
-        let found = unsafe { bindings::scst_helper_file_mode_type(file.0.as_ptr()) } as u32;
-        if found == kind {
-            Ok(file)
-        } else {
-            Err(EINVAL)
+        // INVARIANT: The reference is handed over.
+        open::open(path, flags, &[kind]).map(Self)
+    }
+
+    /// Opens a regular file for reading and writing, one that is made for it where there is none.
+    fn open_or_create(path: &CStr) -> Result<Self> {
+        match Self::open(path, c::O_RDWR) {
+            // INVARIANT: The reference is handed over.
+            Err(e) if e == ENOENT => open::create(path, c::O_RDWR, 0o644).map(Self),
+            other => other,
         }
     }
 

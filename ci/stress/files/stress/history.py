@@ -113,6 +113,21 @@ def _():
     check(time.monotonic() - start < 5, "took", time.monotonic() - start)
 
 
+@row("reservation-files-odd")
+def _():
+    """No kind of file that reservations might be kept in stops anything, not even the file that shows its name."""
+    nullio("n1")
+    own = TREE + "/devices/n1/pr_file_name"
+    fifo = "/tmp/pr-fifo"
+    if not os.path.exists(fifo):
+        os.mkfifo(fifo)
+    for path in (fifo, "/dev/console", "/tmp"):
+        refuse(own, path, "EINVAL", "EISDIR")
+    start = time.monotonic()
+    lib.write(own, own)
+    check(lib.read(own) is not None and time.monotonic() - start < 5, "the name cannot be read")
+
+
 @row("backing-odd-files")
 def _():
     """Directories, character devices and files that are not there are refused with what the open says."""

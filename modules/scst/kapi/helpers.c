@@ -177,6 +177,27 @@ void scst_helper_host_settle(struct Scsi_Host *host)
 }
 EXPORT_SYMBOL_GPL(scst_helper_host_settle);
 
+/*
+ * Makes devices visible again that are not, though they were added. The midlayer keeps that in one bit of a word that
+ * drivers write to without a lock, when a disk is opened for one, so whoever opens a disk as soon as it is there may
+ * undo it. The midlayer would then remove the device without its driver's knowledge, and wait for ever for its queue.
+ */
+void scst_helper_host_mend(struct Scsi_Host *host)
+{
+	struct scsi_device *sdev;
+	unsigned long flags;
+
+	mutex_lock(&host->scan_mutex);
+	spin_lock_irqsave(host->host_lock, flags);
+	list_for_each_entry(sdev, &host->__devices, siblings)
+		if (!sdev->is_visible && device_is_registered(&sdev->sdev_gendev) &&
+		    device_is_registered(&sdev->sdev_dev))
+			sdev->is_visible = 1;
+	spin_unlock_irqrestore(host->host_lock, flags);
+	mutex_unlock(&host->scan_mutex);
+}
+EXPORT_SYMBOL_GPL(scst_helper_host_mend);
+
 H(bool, host_in_recovery, (struct Scsi_Host *host), return scsi_host_in_recovery(host));
 H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
 

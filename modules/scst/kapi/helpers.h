@@ -83,6 +83,7 @@ struct fs_struct *scst_helper_fs_swap(struct fs_struct *fs);
 const struct cred *scst_helper_get_current_cred(void);
 const struct cred *scst_helper_override_creds(const struct cred *cred);
 void scst_helper_put_cred(const struct cred *cred);
+void scst_helper_host_mend(struct Scsi_Host *host);
 struct file *scst_helper_file_reopen(struct file *found, int flags);
 int scst_helper_file_truncate(struct file *file);
 int scst_helper_file_unlink(struct file *file);

@@ -170,10 +170,18 @@ impl<T: HostOps> Host<T> {
                 bindings::scsi_scan_mode_SCSI_SCAN_MANUAL,
             );
         }
+        self.mend();
+    }
+
+    /// Makes sure that what was added is known to the midlayer as added; see the helper. Sleeps.
+    fn mend(&self) {
+        // SAFETY: By the type's invariant.
+        unsafe { bindings::scst_helper_host_mend(self.shost.as_ptr()) };
     }
 
     /// Removes the SCSI device of `lun`, flushing its caches first. Sleeps; sends commands.
     pub fn remove_lun(&self, lun: u32) {
+        self.mend();
         match self.sdev(lun) {
             Some(sdev) => sdev.remove(),
             // A device that somebody else is removing is not found, but still flushes.
@@ -240,6 +248,7 @@ impl<T: HostOps> Host<T> {
 
 impl<T: HostOps> Drop for Host<T> {
     fn drop(&mut self) {
+        self.mend();
         let shost = self.shost.as_ptr();
         // SAFETY: By the type's invariant. After the removal the midlayer calls us for this host no more, also where
         // somebody keeps the host's memory alive by an open device; for a reset by ioctl see `Template::reset`.

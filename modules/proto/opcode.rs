@@ -145,8 +145,6 @@ impl Flags {
     pub const MEDIUM: Self = Self(1 << 2);
     /// Treated as HEAD OF QUEUE whatever its task attribute.
     pub const HEAD_OF_QUEUE: Self = Self(1 << 3);
-    /// Waits for all earlier commands of the device and holds back later ones.
-    pub const SERIALIZED: Self = Self(1 << 4);
 
     /// Both sets of properties.
     pub const fn and(self, other: Self) -> Self {

@@ -3,6 +3,7 @@
 
 import ctypes
 import errno
+import glob
 import mmap
 import os
 import platform
@@ -203,11 +204,11 @@ def watch(children, patience, every=30, told=None):
 
 
 def stacks():
-    """Prints where in the kernel every process is that is in the target stack or in the SCSI midlayer."""
-    for task in filter(str.isdigit, os.listdir("/proc")):
-        stack = (read("/proc/%s/stack" % task) or b"").decode(errors="replace")
-        if "scs" in stack:
-            say(task, (read("/proc/%s/comm" % task) or b"").decode(errors="replace").strip())
+    """Prints where in the kernel every thread is that is in the target stack or in the SCSI midlayer."""
+    for stat in sorted(glob.glob("/proc/[0-9]*/task/[0-9]*")):
+        stack = (read(stat + "/stack") or b"").decode(errors="replace")
+        if "scs" in stack or "blk_mq" in stack:
+            say(stat, (read(stat + "/comm") or b"").decode(errors="replace").strip())
             say(stack)
 
 

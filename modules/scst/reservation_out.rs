@@ -139,7 +139,10 @@ fn change(cmd: &Command<Admitted>, request: &Request<'_>) -> Result<(), Outcome>
 
 /// Brings the new state onto stable storage. What cannot be kept is not done.
 fn keep(device: &Device, state: View<'_>) -> Result<(), Outcome> {
-    let kept = device.reservations().file().and_then(|file| file.keep(state));
+    let kept = device
+        .reservations()
+        .file()
+        .and_then(|file| file.keep(state));
     kept.map_err(|e| {
         pr_err!(
             "{}: persistent reservations are not kept, the file cannot be written: error {}\n",

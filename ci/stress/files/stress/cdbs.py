@@ -50,7 +50,7 @@ def natural(opcode):
 class Sender:
     """One process that sends."""
 
-    def __init__(self, lun, number, args, progress):
+    def __init__(self, lun, number, commands, args, progress):
         self.rng = random.Random("%d %d %d" % (args.seed, lun, number))
         self.lun, self.args, self.progress = lun, args, progress
         self.area = mmap.mmap(-1, AREA)
@@ -59,7 +59,7 @@ class Sender:
         self.header = sg.Header(interface_id=ord("S"), mx_sb_len=252, cmdp=ctypes.addressof(self.cdb), sbp=ctypes.addressof(self.sense))
         self.device = None
         self.last = bytes(6)
-        self.known = []
+        self.known = commands
         self.ends = {}
 
     def byte(self):
@@ -157,7 +157,6 @@ class Sender:
 
     def run(self, count):
         self.reopen()
-        self.known = known(node(self.lun))
         for done in range(count):
             self.progress.note(done, self.last.hex())
             self.send()
@@ -269,10 +268,12 @@ def works(handlers):
 
 def fuzz(args, handlers):
     senders = {}
+    # Asked before anybody disturbs the answers.
+    commands = [known(node(lun)) for lun in range(len(handlers))]
     for lun in range(len(handlers)):
         for number in range(args.senders):
             progress = lib.Progress()
-            sender = Sender(lun, number, args, progress)
+            sender = Sender(lun, number, commands[lun], args, progress)
             count = -(-args.commands // args.senders)
             senders[lib.alone(lambda s=sender, n=count: s.run(n))] = progress
     others = [lib.alone(lambda: heal_always(handlers))]

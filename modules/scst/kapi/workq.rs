@@ -82,15 +82,35 @@ impl WorkQueue {
     }
 }
 
+/// Something to run once.
+trait Piece: Send {
+    fn run(&mut self);
+}
+
+impl<F: FnOnce() + Send> Piece for Option<F> {
+    fn run(&mut self) {
+        if let Some(f) = self.take() {
+            f();
+        }
+    }
+}
+
 impl WorkQueue {
     /// Runs `f`, which belongs to no command any more, as [`WorkQueue::run`] does. Without memory for it, nothing happens and
     /// `ENOMEM` comes back. Any process context; does not wait.
     pub fn spawn(&self, f: impl FnOnce() + Send + 'static) -> Result {
+        self.hand_over(KBox::new(Some(f), GFP_NOWAIT)?)
+    }
+
+    /// Not generic, and so compiled here alone: lockdep takes the work items of one function for two classes where two
+    /// modules have it, each with a copy of its name.
+    #[inline(never)]
+    fn hand_over(&self, mut piece: KBox<dyn Piece>) -> Result {
         // SAFETY: By the type's invariant.
         let queue = unsafe { Queue::from_raw(self.0.as_ptr()) };
         Ok(queue.try_spawn(GFP_NOWAIT, move || {
             let _scopes = (NoIo::enter(), LocalThrottle::enter());
-            f();
+            piece.run();
         })?)
     }
 

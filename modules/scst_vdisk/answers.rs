@@ -12,6 +12,7 @@ use scst::proto::inquiry::{BlockLimits, BlockPages, Provisioning, UnmapLimits, R
 use scst::proto::sense::Sense;
 
 use crate::disk::{Disk, PHYSICAL_BLOCK};
+use crate::removal::prevent_allow;
 use crate::sbc::WRITE_SAME_MAX;
 use crate::store::{finish, taken, Answer, Store};
 use crate::unit::{log, sense_data, Face, ModeFace};
@@ -26,11 +27,12 @@ impl<S: Store> Disk<S> {
     /// Answers a command, or refuses it.
     pub(crate) fn answer(&self, cmd: &Command<Admitted>, command: Cdb) -> Outcome {
         match command {
-            Cdb::TestUnitReady | Cdb::SendDiagnostic { .. } | Cdb::PreventAllow { .. } => {
-                taken(cmd)
-            }
+            Cdb::TestUnitReady | Cdb::SendDiagnostic { .. } => taken(cmd),
+            Cdb::PreventAllow { prevent } => prevent_allow(cmd, prevent),
             Cdb::RequestSense { desc, alloc_len } => {
-                let sense = self.formatting.sense().unwrap_or(Sense::NO_SENSE);
+                let formatting = || self.formatting.sense();
+                let sense = self.medium_sense().or_else(formatting);
+                let sense = sense.unwrap_or(Sense::NO_SENSE);
                 sense_data(cmd, &sense, desc, alloc_len)
             }
             Cdb::Inquiry {

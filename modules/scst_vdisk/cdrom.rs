@@ -7,7 +7,6 @@ use kernel::str::{CStr, CString};
 use kernel::sync::atomic::{Acquire, Atomic, Release};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use scst::attention::Precedence;
 use scst::command::{Admitted, Command};
 use scst::core::Core;
 use scst::device::{Create, DeviceOps};
@@ -125,21 +124,12 @@ impl Cdrom {
         }
     }
 
-    /// Whether somebody keeps the disc from being removed.
-    pub(crate) fn is_locked(&self, core: &Core) -> bool {
-        let mut locked = false;
-        core.for_each_nexus(self.unit.name(), &mut |nexus| {
-            locked |= nexus.drive().prevents_removal();
-        });
-        locked
-    }
-
     /// Puts the disc at `path` in, or takes out what is in. `EBUSY` while somebody prevents that; then, and where the
     /// image cannot be opened, everything stays as it was. Waits for those who read the old disc.
     fn change(&self, path: Option<CString>) -> Result {
         let core = global::core()?;
         let mut filename = self.filename.lock();
-        if self.is_locked(&core) {
+        if self.unit.is_locked(&core) {
             return Err(EBUSY);
         }
         let open = |path: &CStr| Ready::new(Disc::open(path)?);
@@ -156,7 +146,7 @@ impl Cdrom {
             *filename = path;
         }
         if filename.is_some() {
-            self.announce(&core, None);
+            self.unit.announce_medium(&core, None);
         } else if had_one {
             self.tell(&core, MediaEvent::Removal);
         }
@@ -167,7 +157,7 @@ impl Cdrom {
     /// Opens the tray, for an initiator. The disc stays on it. 53/02 while somebody prevents that.
     pub(crate) fn eject(&self) -> Result<(), Sense> {
         let core = global::core().map_err(|_| Sense::NOT_READY)?;
-        if self.is_locked(&core) {
+        if self.unit.is_locked(&core) {
             return Err(Sense::MEDIUM_REMOVAL_PREVENTED);
         }
         // A change that is under way closes the tray again.
@@ -182,25 +172,12 @@ impl Cdrom {
         let core = global::core().map_err(|_| Sense::NOT_READY)?;
         if self.tray.cmpxchg(OPEN, LOADING, Acquire).is_ok() {
             if self.disc.get().is_some() {
-                self.announce(&core, Some(by));
+                self.unit.announce_medium(&core, Some(by));
             }
             // Unless a change has begun meanwhile, which closes it itself.
             let _ = self.tray.cmpxchg(LOADING, CLOSED, Release);
         }
         self.disc().map(|_| ())
-    }
-
-    /// Tells every initiator, but not the one that did it, that there is another disc.
-    fn announce(&self, scst: &Core, by: Option<&Nexus>) {
-        scst.for_each_nexus(self.unit.name(), &mut |nexus| {
-            if by.is_some_and(|by| core::ptr::eq(by, nexus)) {
-                return;
-            }
-            nexus.drive().raise(MediaEvent::NewMedia);
-            nexus
-                .unit_attentions()
-                .raise(Sense::MEDIUM_CHANGED, Precedence::Last);
-        });
     }
 
     fn tell(&self, core: &Core, event: MediaEvent) {

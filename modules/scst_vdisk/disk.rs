@@ -51,6 +51,8 @@ pub(crate) struct Disk<S> {
     /// Asked for when the disk was made.
     pub(crate) write_through: bool,
     pub(crate) removable: bool,
+    /// An initiator has taken the medium out.
+    pub(crate) ejected: Atomic<bool>,
     pub(crate) rotational: bool,
     /// There is no device behind the LUN.
     pub(crate) dummy: bool,
@@ -108,6 +110,7 @@ impl<S: Store> Disk<S> {
             cache_is_safe: params.nv_cache,
             write_through: params.write_through,
             removable: params.removable,
+            ejected: Atomic::new(false),
             rotational: params.rotational,
             dummy: params.dummy,
             thin: params.thin_provisioned.unwrap_or(discards),
@@ -152,12 +155,9 @@ impl<S: Store> Disk<S> {
             return Ok(());
         }
         self.open(&filename)?;
+        self.ejected.store(false, Relaxed);
         let core = global::core()?;
-        core.for_each_nexus(self.unit.name(), &mut |nexus| {
-            nexus
-                .unit_attentions()
-                .raise(Sense::MEDIUM_CHANGED, Precedence::Last);
-        });
+        self.unit.announce_medium(&core, None);
         core.capacity_changed(self.unit.name());
         Ok(())
     }

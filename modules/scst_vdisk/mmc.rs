@@ -18,6 +18,7 @@ use scst::proto::sense::Sense;
 use crate::cdrom::{Cdrom, Disc, Tray, BLOCK_SHIFT};
 use crate::fileio;
 use crate::job::Job;
+use crate::removal::prevent_allow;
 use crate::store::{check, finish, taken, Check, Io};
 use crate::unit::{log, sense_data, Face, ModeFace};
 
@@ -106,14 +107,7 @@ impl Cdrom {
                 alloc_len,
             } => self.inquiry(cmd, evpd.then_some(page), alloc_len),
             Cdb::ModeSense(request) => self.unit.mode_sense(cmd, &request, &self.mode_face()),
-            Cdb::PreventAllow { prevent } => {
-                let drive = cmd.nexus().drive();
-                match prevent & 1 {
-                    0 => drive.allow_removal(),
-                    _ => drive.prevent_removal(),
-                }
-                Outcome::Good(0)
-            }
+            Cdb::PreventAllow { prevent } => prevent_allow(cmd, prevent),
             Cdb::StartStopUnit {
                 power, loej, start, ..
             } => self.start_stop(cmd, power, (loej, start)),
@@ -153,7 +147,7 @@ impl Cdrom {
             device_type: DeviceType::CdRom,
             block_size: 1 << BLOCK_SHIFT,
             blocks: self.disc().map_or(0, |disc| disc.blocks()),
-            locked: global::core().is_ok_and(|core| self.is_locked(&core)),
+            locked: global::core().is_ok_and(|core| self.unit.is_locked(&core)),
             wce_changeable: false,
         }
     }

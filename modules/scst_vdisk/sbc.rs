@@ -21,7 +21,10 @@ impl<S: Store> Disk<S> {
     /// Carries a command out and finishes it, here or later.
     #[inline]
     pub(crate) fn execute(&self, cmd: Command<Admitted>) {
-        if let Some(sense) = self.format_in_the_way(&cmd.decoded().command) {
+        if let Some(sense) = self
+            .lacks_medium(&cmd)
+            .or_else(|| self.format_in_the_way(&cmd.decoded().command))
+        {
             return cmd.finish(sense.into());
         }
         match cmd.decoded().command {
@@ -79,15 +82,12 @@ impl<S: Store> Disk<S> {
                 }
             }
             Cdb::StartStopUnit {
-                immed, no_flush, ..
-            } => {
-                let range = if no_flush {
-                    ByteRange { offset: 0, len: 0 }
-                } else {
-                    self.whole()
-                };
-                self.flush(cmd, range, answer(immed));
-            }
+                immed,
+                power,
+                no_flush,
+                loej,
+                start,
+            } => self.start_stop(cmd, power, (loej, start), (no_flush, answer(immed))),
             Cdb::Verify {
                 lba,
                 blocks,

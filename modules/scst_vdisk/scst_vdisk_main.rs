@@ -11,6 +11,7 @@
 //! | `disk`, `disk_attrs` | a disk and its files |
 //! | `sbc`, `answers` | a disk's commands: those that reach the store, and those that the state alone answers |
 //! | `cdrom`, `mmc` | a drive and its files; its commands |
+//! | `removal` | media that initiators take out and put back |
 //! | `store` | what a backing store has to do |
 //! | `fileio`, `blockio`, `nullio` | the stores |
 //! | `operation`, `verify`, `job` | what takes several steps, reading back, and commands on a workqueue |
@@ -43,6 +44,7 @@ mod mmc;
 mod nullio;
 mod operation;
 mod params;
+mod removal;
 mod saved;
 mod sbc;
 mod serials;

@@ -14,6 +14,8 @@ from rows import check, fileio, luns, node, nullio, row, sdev, sg_of
 INQUIRY = "12 00 00 %02x %02x 00"
 READ_10 = "28 00 00 00 00 00 00 00 %02x 00"
 WRITE_10 = "2a 00 00 00 00 00 00 00 %02x 00"
+TEST_UNIT_READY, PREVENT, ALLOW = "00 00 00 00 00 00", "1e 00 00 00 01 00", "1e 00 00 00 00 00"
+EJECT, LOAD, START = "1b 00 00 00 02 00", "1b 00 00 00 03 00", "1b 00 00 00 01 00"
 SYNC_IMMED = "35 02 00 00 00 00 00 00 00 00"
 
 
@@ -232,6 +234,44 @@ def _():
         answer = dev.command(WRITE_10 % 1, out=b"x" * 512)
         check(answer.sense == (7, 0x27, 0), answer)
         dev.good(READ_10 % 1, 512)
+
+
+@row("removable-disk-ejected")
+def _():
+    """START STOP UNIT takes the medium of a removable disk out and puts it back, unless an initiator keeps it in."""
+    fileio("r1", 16, "removable=1")
+    fileio("f1")
+    must(luns(), "add r1 0")
+    must(luns(), "add f1 1")
+    must(LOCAL + "/mgmt", "add_session scst_local_tgt other")
+    gone, prevented, changed = (2, 0x3A, 2), (5, 0x53, 2), (6, 0x28, 0)
+    with sg_of(0) as dev, sg_of(0, session="other") as other:
+        other.command(TEST_UNIT_READY)
+        dev.good(WRITE_10 % 1, out=b"kept" * 128)
+        other.good(PREVENT)
+        check(dev.command(EJECT).sense == prevented, "ejected what another initiator keeps in")
+        other.good(ALLOW)
+        dev.good(EJECT)
+        for cdb, length in ((TEST_UNIT_READY, 0), (READ_10 % 1, 512), ("25 00 00 00 00 00 00 00 00 00", 8), (SYNC_IMMED, 0), (START, 0)):
+            check(dev.command(cdb, length).sense == gone, cdb, dev.command(cdb, length))
+        check(other.command(WRITE_10 % 1, out=bytes(512)).sense == gone, "written without a medium")
+        check(dev.good("03 00 00 00 12 00", 18).data[12:14] == b"\x3a\x02", "REQUEST SENSE does not know")
+        dev.good("12 00 00 00 24 00", 36)
+        dev.good(LOAD)
+        dev.good(TEST_UNIT_READY)
+        check(other.command(TEST_UNIT_READY).sense == changed, "the other initiator was not told")
+        check(other.good(READ_10 % 1, 512).data == b"kept" * 128, "the medium lost its data")
+        dev.good(EJECT)
+        must(TREE + "/devices/r1/active", "0")
+        must(TREE + "/devices/r1/active", "1")
+        # Whoever manages the disk puts the medium back. Linux reads the capacity then, and may be told first.
+        check(dev.command(TEST_UNIT_READY).sense in (None, changed), "the medium is still out")
+        dev.good(TEST_UNIT_READY)
+    with sg_of(1) as dev:
+        # A disk that is not removable only flushes.
+        dev.good(EJECT)
+        dev.good(TEST_UNIT_READY)
+    must(LOCAL + "/mgmt", "del_session scst_local_tgt other")
 
 
 @row("surprise-19-resets")

@@ -27,6 +27,7 @@ use crate::device::{Create, Device, DeviceDirs, Handler};
 use crate::device_groups::DeviceGroup;
 use crate::group::{Group, Place};
 use crate::kapi::noio::NoIo;
+use crate::kapi::params;
 use crate::kapi::sysfs::{Dir, Failed, Section};
 use crate::kapi::workq::{Threads, WorkQueue};
 use crate::name::Name;
@@ -50,6 +51,8 @@ pub struct Core {
     /// Held while commands are held back or let go, not while those under way are waited for.
     #[pin]
     pub(crate) freezes: Mutex<()>,
+    /// The root's `threads`: what each device has that was given no number of its own.
+    pub(crate) pool: Atomic<i32>,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
 }
@@ -105,6 +108,7 @@ impl Core {
                 partings: Threads::new(c"scst_part")?,
                 change_queue: WorkQueue::new(c"scst_change", 0)?,
                 freezes <- new_mutex!(()),
+                pool: Atomic::new(params::scst_threads()),
                 setup_id: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -422,6 +426,27 @@ impl Core {
                 ops.limit_changed(*lun);
             }
         }
+    }
+
+    /// Has the device carry out as many commands at once as was said of it, for as many initiators as it has. Sleeps.
+    pub(crate) fn apply_threads(&self, device: &Device) {
+        device.apply_threads(self.pool.load(Relaxed).unsigned_abs());
+    }
+
+    /// Gives another number of threads to the devices that have none of their own. Sleeps.
+    pub(crate) fn set_pool(&self, threads: i32) -> Result {
+        let mut devices = KVec::new();
+        {
+            let admin = self.admin();
+            for device in admin.devices.iter().filter_map(|d| d.device.as_ref()) {
+                devices.push(device.clone(), GFP_KERNEL)?;
+            }
+            self.pool.store(threads, Relaxed);
+        }
+        for device in devices {
+            self.apply_threads(&device);
+        }
+        Ok(())
     }
 
     /// Whether the device refuses writes. `EINVAL` for an unknown device.

@@ -56,6 +56,9 @@ pub trait DeviceOps: Attributes {
     /// held; must not wait for commands.
     fn reset(&self);
 
+    /// As many commands that have to wait are carried out at once from now on; others run where they arrive. Sleeps.
+    fn set_threads(&self, _most: u32) {}
+
     /// Initiators may set the states of target port groups, by SET TARGET PORT GROUPS.
     fn sets_port_groups(&self) -> bool {
         false
@@ -91,7 +94,7 @@ pub trait Handler: Send + Sync {
     /// The creation parameters, comma-separated, in the order in which the help shows them.
     fn parameters(&self) -> &'static str;
 
-    /// Threads that a new device says it has, for those who count them.
+    /// Threads that a new device has for each initiator, unless somebody says otherwise.
     fn threads(&self) -> u32 {
         1
     }
@@ -133,7 +136,7 @@ pub struct Device {
     pub(crate) turn: Turn,
     /// Commands that one nexus takes at once.
     pub(crate) max_tgt_dev_commands: Atomic<i32>,
-    /// Values that are kept for those who configure them: commands run where they arrive.
+    /// How many commands it carries out at once that have to wait: the others run where they arrive.
     pub(crate) threads: Threads,
     /// Taken out when the device goes: the directory's files refer to the device.
     #[pin]
@@ -148,7 +151,7 @@ pub(crate) struct DeviceDirs {
     pub(crate) next_export: u32,
 }
 
-/// What is kept of a device's threads.
+/// What was said of a device's threads.
 pub(crate) struct Threads {
     /// The number that the handler gave the device.
     pub(crate) default: i32,
@@ -157,6 +160,8 @@ pub(crate) struct Threads {
     pub(crate) shared: Atomic<i32>,
     /// The node that they are to run on, -1 for any.
     pub(crate) numa_node: Atomic<i32>,
+    /// Nexuses of the device.
+    initiators: Atomic<i32>,
 }
 
 impl Threads {
@@ -167,6 +172,30 @@ impl Threads {
             number: Atomic::new(default),
             shared: Atomic::new(0),
             numa_node: Atomic::new(-1),
+            initiators: Atomic::new(0),
+        }
+    }
+
+    /// Another nexus, which has as many threads more where they are not shared. Any context.
+    pub(crate) fn initiator_came(&self) {
+        self.initiators.fetch_add(1, Relaxed);
+    }
+
+    /// A nexus has gone. Any context.
+    pub(crate) fn initiator_went(&self) {
+        self.initiators.fetch_sub(1, Relaxed);
+    }
+
+    /// Commands to carry out at once. Where no number was given it is `pool`, the number of all devices of that kind.
+    fn most(&self, pool: u32) -> u32 {
+        let number = self.number.load(Relaxed).unsigned_abs();
+        match (number, self.shared.load(Relaxed)) {
+            (0, _) => pool,
+            (_, 0) => {
+                let initiators = self.initiators.load(Relaxed).max(1);
+                number.saturating_mul(initiators.unsigned_abs())
+            }
+            _ => number,
         }
     }
 }
@@ -200,6 +229,11 @@ impl Device {
             }? Error),
             GFP_KERNEL,
         )
+    }
+
+    /// Has the device carry out as many commands at once as was said. `pool` is the root's `threads`. Sleeps.
+    pub(crate) fn apply_threads(&self, pool: u32) {
+        self.ops.set_threads(self.threads.most(pool));
     }
 
     /// The name in `devices/`.

@@ -98,6 +98,7 @@ impl Core {
             return self.add_lun(place, device, lun, read_only);
         };
         let settled = self.settle_place(place, &[lun], announce);
+        self.apply_threads(&former.device);
         former.unpublish();
         let published = self.locked(|admin| {
             let group = admin.group(place)?;
@@ -153,6 +154,7 @@ impl Core {
         let _ = self.settle_place(place, luns, Announce::Yes);
         for (lun, former) in luns.iter().zip(former) {
             if let Some(former) = former {
+                self.apply_threads(&former.device);
                 former.unpublish();
                 let gone = self
                     .admin()

@@ -97,10 +97,7 @@ impl Nexus {
         it: Arc<ItNexus>,
         first: Option<Sense>,
     ) -> impl PinInit<Self, Error> {
-        let reserve = Reserve {
-            device: device.clone(),
-            initiator: it.identity.clone(),
-        };
+        let reserve = Reserve::new(device.clone(), it.identity.clone());
         try_pin_init!(Self {
             device,
             it,
@@ -262,8 +259,16 @@ struct Reserve {
     initiator: Arc<Initiator>,
 }
 
+impl Reserve {
+    fn new(device: Arc<Device>, initiator: Arc<Initiator>) -> Self {
+        device.threads.initiator_came();
+        Self { device, initiator }
+    }
+}
+
 impl Drop for Reserve {
     fn drop(&mut self) {
+        self.device.threads.initiator_went();
         self.device.reservations().nexus_lost(&self.initiator);
     }
 }

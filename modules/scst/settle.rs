@@ -143,7 +143,7 @@ impl Core {
             }
             (Some(wanted), Some(_)) => {
                 let first = (announce == Announce::Yes).then_some(Sense::INQUIRY_DATA_CHANGED);
-                let nexus = new_nexus(session, &wanted, first)?;
+                let nexus = self.new_nexus(session, &wanted, first)?;
                 let retired = {
                     let admin = self.admin();
                     know_access(&admin, session, &nexus);
@@ -177,6 +177,18 @@ impl Core {
         let _ = self.partings().spawn(move || drop(parting));
     }
 
+    fn new_nexus(
+        &self,
+        session: &Session,
+        wanted: &Wanted,
+        first: Option<Sense>,
+    ) -> Result<Arc<Counted<Nexus>>> {
+        let nexus = Counted::new(Nexus::new(wanted.device.clone(), session.it.clone(), first))?;
+        nexus.value().set(wanted.read_only, wanted.black_hole);
+        self.apply_threads(&wanted.device);
+        Ok(nexus)
+    }
+
     /// A LUN that the session did not have: it works before anybody hears of it.
     fn show(
         &self,
@@ -185,7 +197,7 @@ impl Core {
         wanted: &Wanted,
         ops: Option<&dyn SessionOps>,
     ) -> Result {
-        let nexus = new_nexus(session, wanted, Some(Sense::POWER_ON_RESET))?;
+        let nexus = self.new_nexus(session, wanted, Some(Sense::POWER_ON_RESET))?;
         {
             let admin = self.admin();
             know_access(&admin, session, &nexus);
@@ -236,16 +248,6 @@ impl Drop for Parting {
             entry.value().device().ops().detached();
         });
     }
-}
-
-fn new_nexus(
-    session: &Session,
-    wanted: &Wanted,
-    first: Option<Sense>,
-) -> Result<Arc<Counted<Nexus>>> {
-    let nexus = Counted::new(Nexus::new(wanted.device.clone(), session.it.clone(), first))?;
-    nexus.value().set(wanted.read_only, wanted.black_hole);
-    Ok(nexus)
 }
 
 /// Tells a new nexus how its port leads to the device: where it is found from now on, whoever changes that finds it too.

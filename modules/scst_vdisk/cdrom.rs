@@ -249,6 +249,10 @@ impl DeviceOps for Cdrom {
         // Nothing is written to a disc.
     }
 
+    fn set_threads(&self, most: u32) {
+        self.queue.limit(most);
+    }
+
     fn reset(&self) {
         self.unit.reset();
     }

@@ -316,6 +316,10 @@ impl<S: Store> DeviceOps for Disk<S> {
         }
     }
 
+    fn set_threads(&self, most: u32) {
+        self.store.set_threads(most);
+    }
+
     fn sets_port_groups(&self) -> bool {
         self.expl_alua.load(Relaxed)
     }

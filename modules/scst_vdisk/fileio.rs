@@ -178,6 +178,10 @@ impl Store for FileIo {
         self.queue.spawn(move || format.carry_out_unasked(&*image))
     }
 
+    fn set_threads(&self, most: u32) {
+        self.queue.limit(most);
+    }
+
     fn sync(&self) -> Result {
         self.image.get().map_or(Ok(()), |image| image.file.sync())
     }

@@ -163,6 +163,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// told so too, as no initiator is told here. Sleeps; called in process context.
     fn sync(&self) -> Result;
 
+    /// Carries out as many commands at once as `most` that have to wait. Sleeps.
+    fn set_threads(&self, _most: u32) {}
+
     /// Transfers are started, and not waited for.
     fn is_async(&self) -> bool {
         false

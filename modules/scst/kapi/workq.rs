@@ -62,6 +62,14 @@ impl WorkQueue {
         NonNull::new(wq).map(Self).ok_or(ENOMEM)
     }
 
+    /// Runs up to `max_active` commands at once from now on, but no more than the kernel allows; those under way go on.
+    /// Sleeps.
+    pub fn limit(&self, max_active: u32) {
+        let most = max_active.clamp(1, c::wq_consts_WQ_MAX_ACTIVE);
+        // SAFETY: By the type's invariant.
+        unsafe { c::workqueue_set_max_active(self.0.as_ptr(), most as i32) };
+    }
+
     /// Runs `f` with `cmd` on this queue, in a scope where no allocation starts I/O; a command that was aborted when its turn
     /// comes is ended instead. Any context; allocates nothing.
     pub fn run<T: Carrier + 'static>(&self, cmd: T, f: fn(T)) {

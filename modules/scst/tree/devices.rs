@@ -78,12 +78,19 @@ impl Attributes for DeviceFiles {
                 global::core()?.limit_commands(&self.0, number(0)?.unsigned_abs());
             }
             NUMA_NODE_ID => threads.numa_node.store(number(-1)?, Relaxed),
-            THREADS_NUM => threads.number.store(number(0)?, Relaxed),
-            THREADS_POOL_TYPE => match text {
-                "per_initiator" => threads.shared.store(0, Relaxed),
-                "shared" => threads.shared.store(1, Relaxed),
-                _ => return Err(EINVAL),
-            },
+            THREADS_NUM => {
+                threads.number.store(number(0)?, Relaxed);
+                global::core()?.apply_threads(&self.0);
+            }
+            THREADS_POOL_TYPE => {
+                let shared = match text {
+                    "per_initiator" => 0,
+                    "shared" => 1,
+                    _ => return Err(EINVAL),
+                };
+                threads.shared.store(shared, Relaxed);
+                global::core()?.apply_threads(&self.0);
+            }
             _ => return Err(EIO),
         }
         Ok(())

@@ -88,11 +88,10 @@ pub(super) static ROOT: &[Attr] = &[
     file(c"version", 0o444, Version),
 ];
 
-/// The values that nobody but those who configure them needs: commands run where they arrive, so that there are no
-/// threads to count, to poll or to prefer; data stays with the initiator, so that there is no pool.
+/// The values that nobody but those who configure them needs: most commands run where they arrive, so that there is nobody
+/// to poll or to prefer; data stays with the initiator, so that there is no pool.
 #[pin_data]
 pub(super) struct Root {
-    threads: Atomic<i32>,
     max_tasklet_cmd: Atomic<i32>,
     poll_us: Atomic<i64>,
     force_global_sgv_pool: Atomic<i32>,
@@ -104,7 +103,6 @@ impl Root {
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
-                threads: Atomic::new(params::scst_threads()),
                 max_tasklet_cmd: Atomic::new(MAX_TASKLET_CMD),
                 poll_us: Atomic::new(0),
                 force_global_sgv_pool: Atomic::new(0),
@@ -160,7 +158,7 @@ impl Attributes for Root {
             }
             Suspend => show_key(page, fmt!("{}", freeze::suspensions()), false),
             Threads => {
-                let value = self.threads.load(Relaxed);
+                let value = global::core()?.pool.load(Relaxed);
                 show_key(page, fmt!("{value}"), value != params::scst_threads())
             }
             TraceCmds => trace::commands(&*global::core()?, page),
@@ -198,7 +196,7 @@ impl Attributes for Root {
             Suspend => return suspend(text),
             Threads => match number(i32::MAX as u64)? {
                 0 => return Err(EINVAL),
-                count => self.threads.store(count as i32, Relaxed),
+                count => global::core()?.set_pool(count as i32)?,
             },
             LastSysfsMgmtRes | TraceCmds | TraceMcmds | Version => return Err(EIO),
         }

@@ -28,8 +28,21 @@ NO_CONNECT, TIME_OUT, ABORT, ERROR, RESET, REQUEUE, TRANSPORT_DISRUPTED, TARGET_
 DISTURBED = (NO_CONNECT, TIME_OUT, ABORT, ERROR, RESET, REQUEUE, TRANSPORT_DISRUPTED, TARGET_FAILURE)
 SIZES = [0, 1, 2, 3, 4, 7, 8, 12, 16, 18, 24, 31, 32, 36, 60, 96, 252, 255, 256, 511, 512, 513, 1024, 2048, 4096, 8192, 65535, 65536]
 AREA = 65536 + 8192
-GUARD = 0xA5
+ODD = (0, 0, 0, 1, 3, 4, 511, 512, 4095)
+GUARD = bytes([0xA5]) * 64
+EDGES = (1, 2, 4, 8, 0x10, 0x3F, 0x7F, 0x80, 0xFF)
+
+
+def mostly_nothing(drawn):
+    """Of ten bytes seven are nothing, two are edges, one is as it was drawn."""
+    if drawn % 10 < 7:
+        return 0
+    return drawn if drawn % 10 == 9 else EDGES[drawn % len(EDGES)]
+
+
+MOSTLY_NOTHING = bytes(map(mostly_nothing, range(256)))
 START_STOP_UNIT = 0x1B
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,52 +75,51 @@ class Sender:
         self.known = commands
         self.ends = {}
 
-    def byte(self):
-        """A byte of an address or a length: mostly nothing, sometimes at an edge."""
-        if self.rng.random() < 0.7:
-            return 0
-        return self.rng.choice((1, 2, 4, 8, 0x10, 0x3F, 0x7F, 0x80, 0xFF, self.rng.randrange(256)))
+    def bytes(self, count):
+        """Bytes of an address or a length: mostly nothing, sometimes at an edge."""
+        return self.rng.randbytes(count).translate(MOSTLY_NOTHING)
 
     def next_cdb(self):
         rng = self.rng
         kind = rng.random()
         if kind < 0.1:
             cdb = bytearray(self.last)
-            cdb[rng.randrange(len(cdb))] ^= 1 << rng.randrange(8)
-        elif kind < 0.2:
-            opcode = rng.randrange(256)
+            cdb[int(rng.random() * len(cdb))] ^= 1 << int(rng.random() * 8)
+            return bytes(cdb)
+        if kind < 0.2:
+            opcode = int(rng.random() * 256)
             length = natural(opcode) if rng.random() < 0.8 else rng.choice((6, 10, 12, 16, 32, 60))
-            cdb = bytes([opcode]) + bytes(self.byte() for _ in range(length - 1))
-        else:
-            cdb = self.supported()
-        return bytes(cdb)
+            return bytes([opcode]) + self.bytes(length - 1)
+        return self.supported()
 
     def supported(self):
         """A command that the device says it knows, with bits where it says that it looks at them, and seldom elsewhere."""
-        opcode, action, usage = self.rng.choice(self.known)
-        stray = 0xFF if self.rng.random() < 0.05 else 0
-        cdb = bytearray(self.byte() & (bits | stray) for bits in usage)
-        cdb[0] = opcode
-        if action is not None:
-            cdb[1] = cdb[1] & 0xE0 | action
-        if opcode == START_STOP_UNIT and self.rng.random() < 0.9:
+        known = self.known[int(self.rng.random() * len(self.known))]
+        drawn = self.bytes(len(known.usage))
+        if self.rng.random() >= 0.05:
+            drawn = (int.from_bytes(drawn, "big") & known.mask).to_bytes(len(drawn), "big")
+        cdb = bytearray(drawn)
+        cdb[0] = known.opcode
+        if known.action is not None:
+            cdb[1] = cdb[1] & 0xE0 | known.action
+        if known.opcode == START_STOP_UNIT and self.rng.random() < 0.9:
             # A unit that is stopped, or without its disc, refuses all that follows.
             cdb[4] = 1
-        return cdb
+        return bytes(cdb)
 
     def prepare(self, cdb):
         rng, header = self.rng, self.header
-        size = rng.choice(SIZES)
-        odd = rng.choice((0, 0, 0, 1, 3, 4, 511, 512, 4095))
-        self.cdb[:len(cdb)] = list(cdb)
+        size = SIZES[int(rng.random() * len(SIZES))]
+        odd = ODD[int(rng.random() * len(ODD))]
+        ctypes.memmove(self.cdb, cdb, len(cdb))
         if rng.random() < 0.2:
             # Parameter lists with a length that fits, now and then.
-            self.area[odd:odd + 32] = bytes(self.byte() for _ in range(32))
-        self.area[odd + size:odd + size + 64] = bytes([GUARD]) * 64
+            self.area[odd:odd + 32] = self.bytes(32)
+        self.area[odd + size:odd + size + 64] = GUARD
         header.cmd_len = len(cdb)
         header.dxfer_len = size
         header.dxferp = self.base + odd if size else None
-        header.dxfer_direction = rng.choice((sg.FROM_DEVICE, sg.TO_DEVICE)) if size else sg.NONE
+        header.dxfer_direction = (sg.FROM_DEVICE if rng.random() < 0.5 else sg.TO_DEVICE) if size else sg.NONE
         header.timeout = rng.choice((1, 20, 1000)) if self.args.meanwhile and rng.random() < 0.01 else 60000
         return size, odd
 
@@ -126,21 +138,26 @@ class Sender:
 
     def judge(self, cdb, size, odd):
         header = self.header
-        text = "%s, %d bytes %d: status %02x host %x resid %d" % (
-            cdb.hex(), size, header.dxfer_direction, header.status, header.host_status, header.resid)
-        if header.host_status and not (self.args.meanwhile and header.host_status in DISTURBED):
-            fail("Linux gave up on", text)
+        wrong = self.wrong(header, size, odd)
+        if wrong:
+            fail(wrong, "%s, %d bytes %d: status %02x host %x resid %d" % (
+                cdb.hex(), size, header.dxfer_direction, header.status, header.host_status, header.resid))
+        if not header.host_status:
+            self.ends[header.status] = self.ends.get(header.status, 0) + 1
+
+    def wrong(self, header, size, odd):
+        """What is wrong with the end of a command, if anything is."""
         if header.host_status:
-            return
+            return None if self.args.meanwhile and header.host_status in DISTURBED else "Linux gave up on"
         if header.status not in STATUSES:
-            fail("no such status:", text)
+            return "no such status:"
         if not 0 <= header.resid <= size:
-            fail("the residual is beyond the buffer:", text)
+            return "the residual is beyond the buffer:"
         if header.status == 2 and header.sb_len_wr < 8:
-            fail("CHECK CONDITION without sense data:", text)
-        if self.area[odd + size:odd + size + 64] != bytes([GUARD]) * 64:
-            fail("something was written behind the buffer:", text)
-        self.ends[header.status] = self.ends.get(header.status, 0) + 1
+            return "CHECK CONDITION without sense data:"
+        if self.area[odd + size:odd + size + 64] != GUARD:
+            return "something was written behind the buffer:"
+        return None
 
     def reopen(self):
         if self.device is not None:
@@ -165,8 +182,16 @@ class Sender:
             fail("LUN %d: hardly anything was carried out: %r" % (self.lun, self.ends))
 
 
+class Known:
+    """A command that a device knows, with its service action or None, and the CDB usage data (SPC-4 6.35)."""
+
+    def __init__(self, opcode, action, usage):
+        self.opcode, self.action, self.usage = opcode, action, usage
+        self.mask = int.from_bytes(usage, "big")
+
+
 def known(path):
-    """What REPORT SUPPORTED OPERATION CODES lists: opcode, service action or None, CDB usage data (SPC-4 6.35)."""
+    """What REPORT SUPPORTED OPERATION CODES lists."""
     found = []
     with sg.Device(path) as dev:
         listed = dev.good("a3 0c 00 00 00 00 00 00 20 00 00 00", 8192).data
@@ -174,7 +199,7 @@ def known(path):
             opcode, action, flags = listed[at], int.from_bytes(listed[at + 2:at + 4], "big"), listed[at + 5]
             option = 2 if flags & 1 else 1
             one = dev.good(bytes([0xA3, 0x0C, option, opcode]) + action.to_bytes(2, "big") + bytes([0, 0, 1, 0, 0, 0]), 256).data
-            found.append((opcode, action if flags & 1 else None, one[4:4 + int.from_bytes(one[2:4], "big")]))
+            found.append(Known(opcode, action if flags & 1 else None, one[4:4 + int.from_bytes(one[2:4], "big")]))
     return found
 
 

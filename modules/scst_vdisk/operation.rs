@@ -162,11 +162,10 @@ fn write_same<M: Medium>(
         }
     }
     in_pieces(medium, cmd, range, |at, piece| {
-        for (to, from) in piece
-            .bytes_mut()
-            .iter_mut()
-            .zip(block.bytes().iter().cycle())
-        {
+        // A piece is smaller than the largest blocks.
+        let done = at.checked_rem(block.bytes().len() as u64).unwrap_or(0) as usize;
+        let pattern = block.bytes().iter().cycle().skip(done);
+        for (to, from) in piece.bytes_mut().iter_mut().zip(pattern) {
             *to = *from;
         }
         medium

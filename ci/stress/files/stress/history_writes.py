@@ -95,3 +95,16 @@ def _():
         finally:
             stop.set()
             comparer.join()
+
+
+@row("write-same-of-large-blocks")
+def _():
+    """WRITE SAME repeats the whole block where that is larger than the pieces that it is written in."""
+    fileio("f1", 16, "blocksize=65536")
+    must(luns(), "add f1 0")
+    block = os.urandom(65536)
+    with sg_of(0) as dev:
+        dev.good("41 00 00 00 00 02 00 00 03 00", out=block)
+        for lba in range(2, 5):
+            check(dev.good(read_16(lba, 1), 65536).data == block, "block", lba, "is not what was to be repeated")
+        check(dev.good(read_16(5, 1), 65536).data == bytes(65536), "the block behind was written")

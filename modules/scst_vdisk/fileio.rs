@@ -354,9 +354,13 @@ fn ended(Job { cmd, errand }: Job<Started>, result: Result<u64>) {
 
 /// Moves data, and brings it onto stable storage where that is asked for. Sleeps.
 pub(crate) fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
+    let before = file.mark_errors();
     move_data(file, cmnd, io).map_err(|e| failed(io.way, e))?;
     if io.durable && io.way == Transfer::Write {
         flush(file, io.range)?;
+        // Another command's flush may have been told of what was ours.
+        let lost = file.has_failed_since(&before);
+        lost.map_err(|e| failed(Transfer::Write, e))?;
     }
     Ok(())
 }

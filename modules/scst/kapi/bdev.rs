@@ -22,6 +22,7 @@ use kernel::sync::rcu;
 use super::bindings;
 use super::cmnd::{Cmnd, Private};
 use super::file::{Access, File, Transfer};
+use super::noio::AtOnce;
 use super::segments::Segments;
 use super::workq::Carrier;
 
@@ -195,6 +196,7 @@ impl BlockDevice {
             } else {
                 ended::<T>
             });
+            let _now = AtOnce::enter();
             children.submit();
             c::submit_bio(bio);
         }
@@ -212,6 +214,7 @@ impl BlockDevice {
             (*private).run = done as *const ();
             (*bio).bi_private = private.cast();
             (*bio).bi_end_io = Some(flush_ended::<T>);
+            let _now = AtOnce::enter();
             c::submit_bio(bio);
         }
     }
@@ -231,6 +234,7 @@ impl BlockDevice {
         unsafe {
             (*bio).bi_private = (&raw const *self.claim).cast_mut().cast();
             (*bio).bi_end_io = Some(detached_flush_ended);
+            let _now = AtOnce::enter();
             c::submit_bio(bio);
         }
         true

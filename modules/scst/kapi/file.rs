@@ -200,16 +200,28 @@ impl File {
     }
 
     /// Gives the storage behind `len` bytes from `pos` on back: they read as zeroes. `EOPNOTSUPP` where the file system
-    /// cannot do that. Sleeps.
+    /// cannot do that, or the block device not for a range that is not of whole blocks of its own. Sleeps.
     pub fn punch_hole(&self, pos: u64, len: u64) -> Result {
         let (pos, len) = (i64::try_from(pos)?, i64::try_from(len)?);
         // SAFETY: The file is open.
-        to_result(unsafe { bindings::scst_helper_punch_hole(self.file.as_ptr(), pos, len) })
+        match to_result(unsafe { bindings::scst_helper_punch_hole(self.file.as_ptr(), pos, len) }) {
+            Err(EINVAL) => Err(EOPNOTSUPP),
+            other => other,
+        }
     }
 
     /// Whether there is storage behind byte `pos`, and how many bytes from there on are alike. Sleeps.
     pub fn extent(&self, pos: u64) -> Result<(bool, u64)> {
-        let data = self.seek(pos, c::SEEK_DATA)?;
+        let data = match self.seek(pos, c::SEEK_DATA) {
+            // A block device's node has no holes to tell of.
+            Err(EINVAL) => {
+                return Ok((
+                    true,
+                    self.size().max(pos.saturating_add(1)).saturating_sub(pos),
+                ))
+            }
+            other => other?,
+        };
         if data == Some(pos) {
             let hole = self.seek(pos, c::SEEK_HOLE)?.unwrap_or_else(|| self.size());
             return Ok((true, hole.saturating_sub(pos)));
@@ -244,6 +256,19 @@ impl File {
         Ok(())
     }
 
+    /// Marks the present, for [`File::has_failed_since`]. Any context.
+    pub fn mark_errors(&self) -> Errors {
+        // SAFETY: The file is open.
+        Errors(unsafe { bindings::scst_helper_file_sample_error(self.raw()) })
+    }
+
+    /// An error of those who wrote the file's cache back, since `then` or told to nobody yet. [`File::sync_range`] tells of each
+    /// once, to whoever comes first. Any context.
+    pub fn has_failed_since(&self, then: &Errors) -> Result {
+        // SAFETY: The file is open.
+        to_result(unsafe { bindings::scst_helper_file_check_error(self.raw(), then.0) })
+    }
+
     fn sync_any(&self, pos: u64, len: u64) -> Result {
         let Some(behind_first) = len.checked_sub(1) else {
             return Ok(());
@@ -276,6 +301,9 @@ impl File {
         self.sync_range_for_others(0, u64::MAX)
     }
 }
+
+/// A moment in the history of a file's errors.
+pub struct Errors(c::errseq_t);
 
 impl Drop for File {
     fn drop(&mut self) {

@@ -13,6 +13,7 @@
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/task_stack.h>
 #include <linux/utsname.h>
 #include <linux/workqueue.h>
 #include "helpers.h"
@@ -205,6 +206,20 @@ H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
 H(void, file_forget, (struct file *file, loff_t first, loff_t last),
   if (mapping_can_writeback(file->f_mapping))
 	invalidate_inode_pages2_range(file->f_mapping, first >> PAGE_SHIFT, last >> PAGE_SHIFT));
+/*
+ * Bios that a task submits while it submits another one are kept until that has been handed over. One of ours must not be: the
+ * outer one's next part may wait for its first, which waits for ours. Where the stack is short, as with disks on disks of ours, or
+ * is not the task's, they are kept nevertheless.
+ */
+H(struct bio_list *, bio_list_take, (void),
+  struct bio_list *list = current->bio_list;
+  unsigned long left = current_stack_pointer - (unsigned long)task_stack_page(current);
+  if (left < THREAD_SIZE / 2 || left >= THREAD_SIZE) return NULL;
+  current->bio_list = NULL;
+  return list);
+H(void, bio_list_give_back, (struct bio_list *list), if (list) current->bio_list = list);
+H(errseq_t, file_sample_error, (struct file *file), return filemap_sample_wb_err(file->f_mapping));
+H(int, file_check_error, (struct file *file, errseq_t since), return filemap_check_wb_err(file->f_mapping, since));
 H(int, punch_hole, (struct file *file, loff_t pos, loff_t len),
   return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len));
 H(void, iocb_init, (struct kiocb *iocb, struct file *file, bool write, bool durable),

@@ -9,7 +9,7 @@ import time
 import lib
 import rows
 from lib import DEFAULT, LOCAL, TREE, must
-from rows import check, fileio, luns, node, nullio, row
+from rows import Background, check, fileio, luns, node, nullio, row, sdev
 
 HANDLERS = TREE + "/handlers"
 COPY_MANAGER = TREE + "/targets/copy_manager/copy_manager_tgt/luns"
@@ -211,6 +211,25 @@ def hog(mib, written):
                     lib.fail("MiB %d of the file came back as another" % number)
                 progress.note(3 * mib + number, "reading")
     lib.watch({lib.alone(work): progress}, 120)
+
+
+@row("split-transfers-meet-a-rescan")
+def _():
+    """A transfer in parts ends although the disk's queue is frozen, over and over, between two of them."""
+    must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=/dev/vdb")
+    must(luns(), "add b1 0")
+    disk = node(0)
+    must("/sys/block/%s/queue/max_sectors_kb" % os.path.basename(disk), "4")
+    fd = os.open(disk, os.O_RDWR | os.O_DIRECT)
+    areas = [mmap.mmap(-1, 1 << 20) for _ in range(4)]
+    readers = [Background(lambda area=area: os.preadv(fd, [area], 0)) for area in areas]
+    until = time.monotonic() + 8
+    with readers[0], readers[1], readers[2], readers[3]:
+        while time.monotonic() < until:
+            must(sdev(0) + "/rescan", "1")
+    os.close(fd)
+    done = [reader.count for reader in readers]
+    check(min(done) > 0, "transfers that have ended:", done)
 
 
 @row("fab0164c5-final-flush")

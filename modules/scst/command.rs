@@ -75,7 +75,7 @@ impl<S> Command<S> {
     }
 
     /// A hold on the nexus of its own: per-CPU, so cheaper than one on the device.
-    pub(crate) fn hold_nexus(&self) -> Live<Nexus> {
+    pub fn hold_nexus(&self) -> Live<Nexus> {
         self.nexus.hold_nexus()
     }
 

@@ -51,8 +51,10 @@ pub struct Core {
     /// Held while commands are held back or let go, not while those under way are waited for.
     #[pin]
     pub(crate) freezes: Mutex<()>,
-    /// The root's `threads`: what each device has that was given no number of its own.
-    pub(crate) pool: Atomic<i32>,
+    /// The root's `threads`: what each device has that was given no number of its own. Held while a device is told its number,
+    /// so that the last to be told is the last to have been worked out.
+    #[pin]
+    pool: Mutex<i32>,
     /// Upper half of the numbers that default identities are made from.
     pub(crate) setup_id: Atomic<i32>,
 }
@@ -108,7 +110,7 @@ impl Core {
                 partings: Threads::new(c"scst_part")?,
                 change_queue: WorkQueue::new(c"scst_change", 0)?,
                 freezes <- new_mutex!(()),
-                pool: Atomic::new(params::scst_threads()),
+                pool <- new_mutex!(params::scst_threads()),
                 setup_id: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -126,9 +128,9 @@ impl Core {
         }
         drop(tree);
         self.works.drain();
-        self.partings.flush();
         // What an initiator changed may still be told to others, by somebody who holds the core.
         self.change_queue.flush();
+        self.partings.flush();
     }
 
     /// What runs management commands.
@@ -430,7 +432,13 @@ impl Core {
 
     /// Has the device carry out as many commands at once as was said of it, for as many initiators as it has. Sleeps.
     pub(crate) fn apply_threads(&self, device: &Device) {
-        device.apply_threads(self.pool.load(Relaxed).unsigned_abs());
+        let pool = self.pool.lock();
+        device.apply_threads(pool.unsigned_abs());
+    }
+
+    /// The root's `threads`.
+    pub(crate) fn pool(&self) -> i32 {
+        *self.pool.lock()
     }
 
     /// Gives another number of threads to the devices that have none of their own. Sleeps.
@@ -441,8 +449,8 @@ impl Core {
             for device in admin.devices.iter().filter_map(|d| d.device.as_ref()) {
                 devices.push(device.clone(), GFP_KERNEL)?;
             }
-            self.pool.store(threads, Relaxed);
         }
+        *self.pool.lock() = threads;
         for device in devices {
             self.apply_threads(&device);
         }

@@ -79,9 +79,11 @@ fn carry_out(session: &Session, cmd: Command<Received>) {
 fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     match cmd.decoded().command {
         Cdb::ReportLuns { select, alloc_len } => {
+            // Asked before the list is made: a LUN that comes meanwhile is still to be told of.
+            let changed = session.it.luns_changed.xchg(0, Relaxed);
             let list = report_luns(session, cmd.cmnd(), select, alloc_len);
-            if let Outcome::Good(_) = list {
-                session.it.luns_changed.store(0, Relaxed);
+            if changed != 0 && !matches!(list, Outcome::Good(_)) {
+                session.it.luns_changed.store(1, Relaxed);
             }
             Some(list)
         }

@@ -89,6 +89,8 @@ impl StateFile {
                 }
                 state_file::write(&self.previous()?, &before, &SIGNATURE)?;
             }
+            // Whether it is whole is not known: it stays as it is.
+            Err(e) if e == ENOMEM || e == EIO => return Err(e),
             // What is not whole must not take the place of the one before it.
             _ => {}
         }

@@ -179,6 +179,7 @@ fn tell(nexuses: &[Live<Nexus>], sender: &Sender, effect: &Effect, before: &Draf
                 if ending == Ending::Silence {
                     attentions.raise(Sense::COMMANDS_CLEARED_BY_ANOTHER, Precedence::Last);
                 }
+                nexus.drive().allow_removal();
                 nexus.tasks().abort(ending);
                 nexus.tasks().tell_apart();
             }

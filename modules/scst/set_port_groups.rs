@@ -42,9 +42,15 @@ fn run(cmd: Command<Admitted>) {
         Ok(len) => Outcome::Good(len),
         Err(outcome) => outcome,
     };
-    // Answered first: rereading takes commands of the same initiator, which may have but one at a time.
     cmd.finish(outcome);
-    core.reread(&devices);
+    // Answered first: rereading takes commands of the same initiator, which may have but one at a time. And not here: the
+    // command's memory is another's now, whose work the kernel would have wait for this function to return. Without memory
+    // the initiators find out by the unit attention.
+    let _ = core.partings().spawn(move || {
+        if let Ok(core) = global::core() {
+            core.reread(&devices);
+        }
+    });
 }
 
 /// Returns the bytes of the parameter list, and in `devices` what is to be reread.

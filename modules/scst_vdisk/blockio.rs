@@ -223,10 +223,6 @@ impl Store for BlockIo {
         self.queue.spawn(move || format.carry_out_unasked(&*device))
     }
 
-    fn set_threads(&self, most: u32) {
-        self.queue.limit(most);
-    }
-
     fn sync(&self) -> Result {
         self.device
             .get()

@@ -28,7 +28,7 @@ use crate::attrs;
 use crate::handler::Kind;
 use crate::params::Params;
 use crate::shared::Shared;
-use crate::store::{Ready, Slot};
+use crate::store::{finish, Ready, Slot};
 use crate::unit::Unit;
 
 /// log2 of the bytes of a block of a CD-ROM.
@@ -247,6 +247,10 @@ impl DeviceOps for Cdrom {
 
     fn detached(&self) {
         // Nothing is written to a disc.
+    }
+
+    fn finish_stable(&self, cmd: Command<Admitted>) {
+        finish(cmd, Ok(()));
     }
 
     fn set_threads(&self, most: u32) {

@@ -6,7 +6,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use scst::command::{Admitted, Command, Outcome};
+use scst::command::{Admitted, Command};
 use scst::execute::cut;
 use scst::kapi::state_file;
 use scst::kapi::workq::WorkQueue;
@@ -16,6 +16,7 @@ use scst::proto::mode_file;
 use scst::proto::sense::Sense;
 
 use crate::job::Job;
+use crate::store::finish;
 
 /// Where the files are. Without this directory nothing is saved.
 const DIRECTORY: &str = "/var/lib/scst/vdev_mode_pages";
@@ -93,15 +94,16 @@ impl Saved {
         let errand = (self, state);
         queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
             let (saved, state) = errand;
-            let outcome = match saved.keep(&state) {
-                Ok(()) => Outcome::Good(u64::from(cmd.cmnd().buffer_len())),
-                Err(_) => Sense::INTERNAL_TARGET_FAILURE.into(),
-            };
-            if !state.wce {
-                // What is in the cache goes to stable storage before the answer, as the cache may just have gone off.
-                cmd.nexus().device().ops().detached();
+            if saved.keep(&state).is_err() {
+                return cmd.finish(Sense::INTERNAL_TARGET_FAILURE.into());
             }
-            cmd.finish(outcome);
+            if state.wce {
+                return finish(cmd, Ok(()));
+            }
+            // What is in the cache goes to stable storage before the answer, as the cache may just have gone off; by the
+            // device's own workers, as its store may keep them waiting.
+            let nexus = cmd.hold_nexus();
+            nexus.device().ops().finish_stable(cmd);
         });
     }
 }

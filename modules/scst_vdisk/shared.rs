@@ -21,7 +21,7 @@ impl Shared {
     /// Nothing taken, nothing to do.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let this = Self {
-            queue: WorkQueue::new(c"scst_vdisk", 1)?,
+            queue: WorkQueue::new(c"scst_vdisk", 0)?,
             serials: Serials::new()?,
         };
         Ok(Arc::new(this, GFP_KERNEL)?)

@@ -158,7 +158,7 @@ impl Attributes for Root {
             }
             Suspend => show_key(page, fmt!("{}", freeze::suspensions()), false),
             Threads => {
-                let value = global::core()?.pool.load(Relaxed);
+                let value = global::core()?.pool();
                 show_key(page, fmt!("{value}"), value != params::scst_threads())
             }
             TraceCmds => trace::commands(&*global::core()?, page),

@@ -12,6 +12,14 @@ pub struct ByteRange {
     pub len: u64,
 }
 
+impl ByteRange {
+    /// Every byte that there can be.
+    pub const EVERYTHING: Self = Self {
+        offset: 0,
+        len: u64::MAX,
+    };
+}
+
 /// The bytes of `blocks` logical blocks from `lba` on, where a block is `1 << block_shift` bytes
 /// and the medium has `capacity` blocks.
 ///

@@ -293,6 +293,12 @@ impl Device {
         self.mode.as_ref().is_some_and(|mode| mode.d_sense())
     }
 
+    /// Whether what is written may stay in a volatile cache until somebody flushes it (SBC-3 WCE).
+    #[inline]
+    pub fn caches_writes(&self) -> bool {
+        self.mode.as_ref().is_none_or(|mode| mode.wce())
+    }
+
     /// Whether all initiators share one task set (SPC-4 TST).
     pub(crate) fn shares_task_set(&self) -> bool {
         self.mode

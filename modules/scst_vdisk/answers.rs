@@ -14,7 +14,7 @@ use scst::proto::sense::Sense;
 use crate::disk::{Disk, PHYSICAL_BLOCK};
 use crate::removal::prevent_allow;
 use crate::sbc::WRITE_SAME_MAX;
-use crate::store::{finish, taken, Answer, Store};
+use crate::store::{finish, taken, Store};
 use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// MAXIMUM TRANSFER LENGTH, in bytes.
@@ -124,7 +124,7 @@ impl<S: Store> Disk<S> {
                     return;
                 };
                 if before.wce && !after.wce {
-                    self.flush(cmd, self.whole(), Answer::Afterwards);
+                    self.finish_without_cache(cmd);
                 } else {
                     finish(cmd, Ok(()));
                 }

@@ -19,9 +19,11 @@ use scst::proto::range::ByteRange;
 use crate::format::Format;
 use crate::job::Job;
 use crate::operation::{Medium, Operation};
-use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
+use crate::store::{
+    failed, finish, not_open, Answer, Check, Facts, Io, Ready, Request, Slot, Store,
+};
 use crate::verify::read_back;
-use crate::writers::{Writer, Writers};
+use crate::writers::{wait_for, Writer, Writers};
 
 /// Largest logical block that a block device is served with: what one page of the page cache above it holds.
 const BLOCK_MAX: u32 = 4096;
@@ -155,22 +157,21 @@ impl Store for BlockIo {
     }
 
     #[inline]
-    fn transfer(&self, cmd: Command<Admitted>, io: Io) {
+    fn transfer(&self, cmd: Command<Admitted>, request: Request) {
         let Some(device) = self.device.get() else {
             return not_open(cmd);
         };
-        let range = io.range;
-        let io = block_io(&cmd, io, device.logical_block_size());
-        if io.way == Transfer::Read && io.durable {
-            return self.transfer_by_copy(cmd, io, range);
-        }
-        let (writer, done): (_, fn(_, _)) = match io.way {
+        let (writer, done): (_, fn(_, _)) = match request.way {
             Transfer::Read => (None, read_done),
-            Transfer::Write => match device.writers.enter(range) {
+            Transfer::Write => match device.writers.enter(request.range) {
                 Some(writer) => (Some(writer), write_done),
-                None => return self.transfer_by_copy(cmd, io, range),
+                None => return self.transfer_by_copy(cmd, request),
             },
         };
+        let io = block_io(&cmd, request.now(&cmd), device.logical_block_size());
+        if io.way == Transfer::Read && io.durable {
+            return self.transfer_by_copy(cmd, request);
+        }
         // The transfer may end, and with it the last use of the device, before it was started altogether.
         let job = Job {
             cmd,
@@ -179,8 +180,22 @@ impl Store for BlockIo {
         if let Err(job) = device.submit(job, io, done) {
             let Job { cmd, errand } = job;
             drop(errand);
-            self.transfer_by_copy(cmd, io, range);
+            self.transfer_by_copy(cmd, request);
         }
+    }
+
+    fn finish_stable(&self, cmd: Command<Admitted>) {
+        self.run(cmd, (), |Job { cmd, errand }| {
+            let (device, ()) = errand;
+            let result = wait_for(&device.writers, &cmd).and_then(|()| {
+                let flushed = device.sync();
+                match device.take_untold() {
+                    true => Err(failed(Transfer::Write, EIO)),
+                    false => flushed.map_err(|e| failed(Transfer::Write, e)),
+                }
+            });
+            finish(cmd, result);
+        });
     }
 
     fn flush(&self, cmd: Command<Admitted>, _range: ByteRange, answer: Answer) {
@@ -234,11 +249,12 @@ impl BlockIo {
     /// The way for commands whose buffers the device cannot take, for writes to where a COMPARE AND WRITE is, and for reads
     /// that have to wait first.
     #[cold]
-    fn transfer_by_copy(&self, cmd: Command<Admitted>, io: bdev::BlockIo, range: ByteRange) {
-        self.run(cmd, (io, range), |Job { cmd, errand }| {
-            let (device, (io, range)) = errand;
-            let is_write = io.way == Transfer::Write;
-            let writer = is_write.then(|| device.writers.enter_in_turn(range));
+    fn transfer_by_copy(&self, cmd: Command<Admitted>, request: Request) {
+        self.run(cmd, request, |Job { cmd, errand }| {
+            let (device, request) = errand;
+            let is_write = request.way == Transfer::Write;
+            let writer = is_write.then(|| device.writers.enter_in_turn(request.range));
+            let io = block_io(&cmd, request.now(&cmd), device.logical_block_size());
             let result = device.transfer_by_copy(cmd.cmnd(), io);
             drop(writer);
             finish(cmd, result.map_err(|e| failed(io.way, e)));

@@ -27,7 +27,7 @@ use crate::handler::Kind;
 use crate::params::Params;
 use crate::sbc;
 use crate::shared::Shared;
-use crate::store::{Answer, Facts, Store};
+use crate::store::{Facts, Store};
 use crate::unit::Unit;
 
 /// Bytes of a physical block where the store has none: a page, which is what files are cached by.
@@ -317,7 +317,7 @@ impl<S: Store> DeviceOps for Disk<S> {
     }
 
     fn finish_stable(&self, cmd: Command<Admitted>) {
-        self.flush(cmd, self.whole(), Answer::Afterwards);
+        self.finish_without_cache(cmd);
     }
 
     fn set_threads(&self, most: u32) {

@@ -22,9 +22,11 @@ use crate::format::Format;
 use crate::job::Job;
 use crate::operation::{Medium, Operation};
 use crate::sbc::WRITE_SAME_MAX;
-use crate::store::{failed, finish, not_open, Answer, Check, Facts, Io, Ready, Slot, Store};
+use crate::store::{
+    failed, finish, not_open, Answer, Check, Facts, Io, Ready, Request, Slot, Store,
+};
 use crate::verify::read_back;
-use crate::writers::{Writer, Writers};
+use crate::writers::{wait_for, Writer, Writers};
 
 /// The unit that verification reads in.
 const PAGE: u32 = 4096;
@@ -118,20 +120,30 @@ impl Store for FileIo {
         self.image.get().map(|image| image.file.size())
     }
 
-    fn transfer(&self, cmd: Command<Admitted>, io: Io) {
+    fn transfer(&self, cmd: Command<Admitted>, request: Request) {
         // A read that is to tell what is stable has to wait first.
-        let waits = io.way == Transfer::Read && io.durable;
+        let waits = request.way == Transfer::Read && request.now(&cmd).durable;
         if self.is_async.load(Relaxed) && !waits {
-            self.run(cmd, io, start);
+            self.run(cmd, request, start);
         } else {
-            self.run(cmd, io, |Job { cmd, errand }| {
-                let (image, io) = errand;
-                let writer = image.writer(io);
+            self.run(cmd, request, |Job { cmd, errand }| {
+                let (image, request) = errand;
+                let writer = image.writer(request);
+                let io = request.now(&cmd);
                 let result = image.transfer(cmd.cmnd(), io);
                 drop(writer);
                 finish(cmd, result);
             });
         }
+    }
+
+    fn finish_stable(&self, cmd: Command<Admitted>) {
+        self.run(cmd, (), |Job { cmd, errand }| {
+            let (image, ()) = errand;
+            let result = wait_for(&image.writers, &cmd)
+                .and_then(|()| flush(&image.file, ByteRange::EVERYTHING));
+            finish(cmd, result);
+        });
     }
 
     fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer) {
@@ -198,8 +210,8 @@ impl Store for FileIo {
 
 impl Image {
     /// Counts a write among the writers. Sleeps while a COMPARE AND WRITE is where it goes.
-    fn writer(&self, io: Io) -> Option<Writer> {
-        (io.way == Transfer::Write).then(|| self.writers.enter_in_turn(io.range))
+    fn writer(&self, request: Request) -> Option<Writer> {
+        (request.way == Transfer::Write).then(|| self.writers.enter_in_turn(request.range))
     }
 
     /// Moves data. What cannot pass the page cache by, as the initiator's buffer or the blocks do not fit the storage
@@ -307,11 +319,13 @@ impl Medium for Image {
 type Started = ((Live<Image>, Io), Option<Writer>);
 
 /// Starts a transfer that `ended` ends, unless it is over at once.
-fn start(Job { cmd, errand }: Errand<Io>) {
-    let (image, io) = errand;
-    if io.way == Transfer::Write && image.holds(io.range).is_err() {
-        return cmd.finish(failed(io.way, EIO));
+fn start(Job { cmd, errand }: Errand<Request>) {
+    let (image, request) = errand;
+    if request.way == Transfer::Write && image.holds(request.range).is_err() {
+        return cmd.finish(failed(request.way, EIO));
     }
+    let writer = image.writer(request);
+    let io = request.now(&cmd);
     // The transfer may end, and with it the last use of the image, before it was started altogether.
     let kept = image.clone();
     let file = kept.direct.as_ref().unwrap_or(&kept.file);
@@ -321,7 +335,6 @@ fn start(Job { cmd, errand }: Errand<Io>) {
         len: io.wanted(cmd.cmnd()),
         durable: io.durable,
     };
-    let writer = image.writer(io);
     let errand = ((image, io), writer);
     let Some((Job { cmd, errand }, result)) = file.start(Job { cmd, errand }, request, ended)
     else {

@@ -12,7 +12,7 @@ use scst::proto::range::ByteRange;
 
 use crate::format::Format;
 use crate::operation::Operation;
-use crate::store::{finish, Answer, Check, Facts, Io, Store};
+use crate::store::{finish, Answer, Check, Facts, Request, Store};
 
 /// Nothing.
 pub(crate) struct NullIo {
@@ -48,12 +48,16 @@ impl Store for NullIo {
     }
 
     #[inline]
-    fn transfer(&self, cmd: Command<Admitted>, io: Io) {
-        if io.way == Transfer::Read && self.read_zero.load(Relaxed) {
+    fn transfer(&self, cmd: Command<Admitted>, request: Request) {
+        if request.way == Transfer::Read && self.read_zero.load(Relaxed) {
             cmd.cmnd()
-                .zero_buffer(0, usize::try_from(io.range.len).unwrap_or(usize::MAX));
+                .zero_buffer(0, usize::try_from(request.range.len).unwrap_or(usize::MAX));
         }
-        cmd.finish(Outcome::Good(io.range.len));
+        cmd.finish(Outcome::Good(request.range.len));
+    }
+
+    fn finish_stable(&self, cmd: Command<Admitted>) {
+        finish(cmd, Ok(()));
     }
 
     fn flush(&self, cmd: Command<Admitted>, _range: ByteRange, _answer: Answer) {

@@ -17,7 +17,7 @@ use scst::proto::status::Status;
 use scst::proto::unmap::{self, STATUS_LEN_MAX};
 
 use crate::format::Format;
-use crate::store::{failed, taken};
+use crate::store::{failed, taken, Durability};
 use crate::writers::Writers;
 
 /// An open store, for those who may wait.
@@ -66,14 +66,14 @@ pub(crate) enum Operation {
         unmap: bool,
         /// The initiator sends no block: zeroes.
         zeroes: bool,
-        durable: bool,
+        durability: Durability,
     },
     /// Gives storage back, as the initiator's list says.
     Unmap {
         geometry: Geometry,
         list_len: u32,
         max_blocks: u32,
-        durable: bool,
+        durability: Durability,
     },
     /// Tells what is behind the blocks from `lba` on.
     Status {
@@ -82,7 +82,10 @@ pub(crate) enum Operation {
         alloc_len: u32,
     },
     /// Writes the second half of the initiator's data if the first is what is there.
-    CompareAndWrite { range: ByteRange, durable: bool },
+    CompareAndWrite {
+        range: ByteRange,
+        durability: Durability,
+    },
     /// Gives all storage back.
     Format(Format),
 }
@@ -97,27 +100,28 @@ impl Operation {
                 block_size,
                 unmap,
                 zeroes,
-                durable,
+                durability,
             } => {
                 let _writer = medium.writers().enter_in_turn(range);
                 same_block(cmnd, block_size, zeroes)
                     .and_then(|block| write_same(medium, cmd, range, &block, unmap))
-                    .and_then(|()| flush_if(medium, range, durable))
+                    .and_then(|()| flush_if(medium, range, durability.is_due(cmd)))
             }
             Self::Unmap {
                 geometry,
                 list_len,
                 max_blocks,
-                durable,
-            } => unmap_list(medium, cmd, geometry, (list_len, max_blocks))
-                .and_then(|touched| flush_if(medium, touched, durable && touched.len > 0)),
+                durability,
+            } => unmap_list(medium, cmd, geometry, (list_len, max_blocks)).and_then(|touched| {
+                flush_if(medium, touched, touched.len > 0 && durability.is_due(cmd))
+            }),
             Self::Status {
                 geometry,
                 lba,
                 alloc_len,
             } => return status(medium, cmd, geometry, lba, alloc_len),
-            Self::CompareAndWrite { range, durable } => {
-                compare_and_write(medium, cmd, range, durable)
+            Self::CompareAndWrite { range, durability } => {
+                compare_and_write(medium, cmd, range, durability)
             }
             Self::Format(format) => format.carry_out(medium, || cmd.is_aborted()),
         };
@@ -200,7 +204,7 @@ fn compare_and_write<M: Medium>(
     medium: &M,
     cmd: &Command<Admitted>,
     range: ByteRange,
-    durable: bool,
+    durability: Durability,
 ) -> Result<(), Outcome> {
     let _alone = match medium.writers().alone(range, || cmd.is_aborted()) {
         Ok(alone) => alone,
@@ -209,7 +213,7 @@ fn compare_and_write<M: Medium>(
     };
     compare(medium, cmd, range)?;
     write(medium, cmd, range)?;
-    flush_if(medium, range, durable)
+    flush_if(medium, range, durability.is_due(cmd))
 }
 
 /// Compares the first half of the initiator's data with what is there. 1D/00 with the first differing byte.

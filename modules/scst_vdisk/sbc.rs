@@ -12,7 +12,7 @@ use scst::proto::sense::Sense;
 
 use crate::disk::Disk;
 use crate::operation::{Geometry, Operation};
-use crate::store::{check, finish, not_open, Answer, Check, Io, Store};
+use crate::store::{check, finish, not_open, Answer, Check, Durability, Request, Store};
 
 /// Most bytes that one WRITE SAME writes.
 pub(crate) const WRITE_SAME_MAX: u64 = 256 << 20;
@@ -33,10 +33,13 @@ impl<S: Store> Disk<S> {
             } => match self.range(lba, blocks) {
                 Ok(range) if range.len > 0 => self.store.transfer(
                     cmd,
-                    Io {
+                    Request {
                         way: Transfer::Read,
                         range,
-                        durable: fua && self.needs_flushes(),
+                        durability: Durability {
+                            asked: fua,
+                            safe: !fua || !self.needs_flushes(),
+                        },
                     },
                 ),
                 other => nothing_to_move(cmd, other),
@@ -46,10 +49,10 @@ impl<S: Store> Disk<S> {
             } => match self.range_to_write(lba, blocks) {
                 Ok(range) if range.len > 0 => self.store.transfer(
                     cmd,
-                    Io {
+                    Request {
                         way: Transfer::Write,
                         range,
-                        durable: self.is_durable(fua),
+                        durability: self.durability(fua),
                     },
                 ),
                 other => nothing_to_move(cmd, other),
@@ -141,8 +144,8 @@ impl<S: Store> Disk<S> {
                 if sent < range.len.saturating_mul(2) {
                     return Err(Sense::invalid_field_in_cdb(13));
                 }
-                let durable = self.is_durable(fua);
-                Ok((range.len > 0).then_some(Operation::CompareAndWrite { range, durable }))
+                let durability = self.durability(fua);
+                Ok((range.len > 0).then_some(Operation::CompareAndWrite { range, durability }))
             }
             Cdb::Unmap { list_len } => {
                 self.range_to_write(0, 0)?;
@@ -151,7 +154,7 @@ impl<S: Store> Disk<S> {
                     geometry,
                     list_len,
                     max_blocks,
-                    durable: self.is_durable(false),
+                    durability: self.durability(false),
                 }))
             }
             Cdb::GetLbaStatus { lba, alloc_len } => Ok(Some(Operation::Status {
@@ -194,7 +197,7 @@ impl<S: Store> Disk<S> {
             block_size: self.block_size(),
             unmap,
             zeroes: ndob,
-            durable: self.is_durable(false),
+            durability: self.durability(false),
         })
     }
 
@@ -246,8 +249,20 @@ impl<S: Store> Disk<S> {
 
     /// Whether a write has to be on stable storage when it ends.
     #[inline]
-    fn is_durable(&self, fua: bool) -> bool {
-        (fua || !self.unit.mode.wce()) && self.needs_flushes()
+    fn durability(&self, fua: bool) -> Durability {
+        Durability {
+            asked: fua,
+            safe: !self.needs_flushes(),
+        }
+    }
+
+    /// The write cache has gone off: ends the command when everything that was acknowledged with it, or still will be, is on
+    /// stable storage.
+    pub(crate) fn finish_without_cache(&self, cmd: Command<Admitted>) {
+        match self.needs_flushes() {
+            true => self.store.finish_stable(cmd),
+            false => finish(cmd, Ok(())),
+        }
     }
 
     /// Whether what is written may be lost before it is flushed. Asked anew each time: the device below may be given a

@@ -17,6 +17,50 @@ use scst::proto::status::Status;
 use crate::format::Format;
 use crate::operation::Operation;
 
+/// Whether what is written has to be on stable storage when its command ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Durability {
+    /// It was asked for.
+    pub(crate) asked: bool,
+    /// What was written is safe in any case.
+    pub(crate) safe: bool,
+}
+
+impl Durability {
+    /// Whether that is so now: also without a write cache. To be asked by who counts as a writer, so that whoever turns the
+    /// cache off and waits for the writers has them all stable. Any context.
+    #[inline]
+    pub(crate) fn is_due(self, cmd: &Command<Admitted>) -> bool {
+        !self.safe && (self.asked || !cmd.nexus().device().caches_writes())
+    }
+}
+
+/// A transfer that was asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Request {
+    /// Which way.
+    pub(crate) way: Transfer,
+    /// Where; not empty, and inside the medium as it was when the command came.
+    pub(crate) range: ByteRange,
+    /// Of a write; or of what a read tells.
+    pub(crate) durability: Durability,
+}
+
+impl Request {
+    /// The transfer as it is to be done now. A write counts as a writer already.
+    #[inline]
+    pub(crate) fn now(self, cmd: &Command<Admitted>) -> Io {
+        Io {
+            way: self.way,
+            range: self.range,
+            durable: match self.way {
+                Transfer::Write => self.durability.is_due(cmd),
+                Transfer::Read => self.durability.asked && !self.durability.safe,
+            },
+        }
+    }
+}
+
 /// A transfer between the initiator's buffer and the store.
 #[derive(Clone, Copy)]
 pub(crate) struct Io {
@@ -145,7 +189,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     }
 
     /// Moves data.
-    fn transfer(&self, cmd: Command<Admitted>, io: Io);
+    fn transfer(&self, cmd: Command<Admitted>, request: Request);
+
+    /// Ends a command once everything is on stable storage that was written by those who write now. The write cache has just
+    /// gone off: who comes later sees to that itself.
+    fn finish_stable(&self, cmd: Command<Admitted>);
 
     /// Brings what was written to `range` onto stable storage.
     fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer);

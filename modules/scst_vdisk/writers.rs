@@ -11,10 +11,13 @@ use kernel::sync::atomic::{Acquire, Atomic, Full, Release};
 use kernel::sync::{new_condvar, new_mutex, Arc, CondVar, Mutex, MutexGuard};
 use kernel::time::msecs_to_jiffies;
 
+use scst::command::{Admitted, Command, Outcome};
+use scst::kapi::file::Transfer;
 use scst::kapi::livemap::Live;
 use scst::proto::range::ByteRange;
+use scst::proto::status::Status;
 
-use crate::store::{Ready, Slot};
+use crate::store::{failed, Ready, Slot};
 
 /// Numbers that writes are counted in.
 const STRIPES: usize = 64;
@@ -184,5 +187,14 @@ impl Writers {
         }
         drop(waiting);
         Ok(alone)
+    }
+}
+
+/// Waits until those have ended who write anywhere now. Sleeps; not for somebody who writes.
+pub(crate) fn wait_for(writers: &Writers, cmd: &Command<Admitted>) -> Result<(), Outcome> {
+    match writers.alone(ByteRange::EVERYTHING, || cmd.is_aborted()) {
+        Ok(_alone) => Ok(()),
+        Err(ECANCELED) => Err(Outcome::Status(Status::TaskAborted)),
+        Err(error) => Err(failed(Transfer::Write, error)),
     }
 }

@@ -238,6 +238,12 @@ impl Store for BlockIo {
         self.queue.spawn(move || format.carry_out_unasked(&*device))
     }
 
+    fn sync_later(&self) {
+        if let Some(device) = self.device.get() {
+            let _ = device.flush_detached();
+        }
+    }
+
     fn sync(&self) -> Result {
         self.device
             .get()

@@ -341,7 +341,12 @@ impl<S: Store> DeviceOps for Disk<S> {
     }
 
     fn reset(&self) {
+        let cached = self.unit.mode.wce();
         self.unit.reset();
+        // Nobody asks for what was acknowledged to be made stable, once the initiators find that there is no cache.
+        if cached && !self.unit.mode.wce() && self.needs_flushes() {
+            self.store.sync_later();
+        }
     }
 
     fn attrs(&self) -> &'static [Attr] {

@@ -72,6 +72,16 @@ impl FileIo {
         })
     }
 
+    /// Has `range` brought onto stable storage. Where that fails, the next command that asks for the same is told so too.
+    fn flush_for_nobody(&self, image: Live<Image>, range: ByteRange) -> Result {
+        self.queue.spawn(move || {
+            let file = &image.file;
+            if file.sync_range_for_others(range.offset, range.len).is_err() {
+                pr_err!("a flush that nobody waited for has failed\n");
+            }
+        })
+    }
+
     fn run<P: Send + 'static>(&self, cmd: Command<Admitted>, errand: P, f: fn(Errand<P>)) {
         match self.image.get() {
             Some(image) => {
@@ -150,16 +160,8 @@ impl Store for FileIo {
         let Some(image) = self.image.get() else {
             return not_open(cmd);
         };
-        if answer == Answer::First {
-            let flush = move || {
-                let file = &image.file;
-                if file.sync_range_for_others(range.offset, range.len).is_err() {
-                    pr_err!("a flush that was answered before has failed\n");
-                }
-            };
-            if self.queue.spawn(flush).is_ok() {
-                return finish(cmd, Ok(()));
-            }
+        if answer == Answer::First && self.flush_for_nobody(image, range).is_ok() {
+            return finish(cmd, Ok(()));
         }
         self.run(cmd, range, |Job { cmd, errand }| {
             let (image, range) = errand;
@@ -188,6 +190,12 @@ impl Store for FileIo {
     fn format_unasked(&self, format: Format) -> Result {
         let image = self.image.get().ok_or(ENODEV)?;
         self.queue.spawn(move || format.carry_out_unasked(&*image))
+    }
+
+    fn sync_later(&self) {
+        if let Some(image) = self.image.get() {
+            let _ = self.flush_for_nobody(image, ByteRange::EVERYTHING);
+        }
     }
 
     fn set_threads(&self, most: u32) {

@@ -268,7 +268,7 @@ impl<S: Store> Disk<S> {
     /// Whether what is written may be lost before it is flushed. Asked anew each time: the device below may be given a
     /// cache while it is in use.
     #[inline]
-    fn needs_flushes(&self) -> bool {
+    pub(crate) fn needs_flushes(&self) -> bool {
         !self.cache_is_safe && self.store.is_volatile()
     }
 }

@@ -214,6 +214,10 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Carries out as many commands at once as `most` that have to wait. Sleeps.
     fn set_threads(&self, _most: u32) {}
 
+    /// Begins to bring everything that was written onto stable storage, as far as there is memory for that; as
+    /// [`Store::sync`] otherwise. Does not wait.
+    fn sync_later(&self) {}
+
     /// Transfers are started, and not waited for.
     fn is_async(&self) -> bool {
         false

@@ -9,7 +9,7 @@ import lib
 import rows
 import sg
 from lib import DEFAULT, LOCAL, TREE, must
-from rows import check, fileio, luns, node, nullio, row, sdev, sg_of
+from rows import check, fileio, flushes, luns, node, nullio, row, sdev, sg_of
 
 INQUIRY = "12 00 00 %02x %02x 00"
 READ_10 = "28 00 00 00 00 00 00 00 %02x 00"
@@ -272,6 +272,26 @@ def _():
         dev.good(EJECT)
         dev.good(TEST_UNIT_READY)
     must(LOCAL + "/mgmt", "del_session scst_local_tgt other")
+
+
+@row("reset-turns-the-cache-off")
+def _():
+    """What was acknowledged with a write cache goes to stable storage when a reset takes that away."""
+    nullio("below")
+    must(luns(), "add below 0")
+    disk = node(0)
+    must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=%s; write_through=1" % disk)
+    must(luns(), "add b1 1")
+    with sg_of(1) as dev:
+        page = bytearray(dev.good("1a 08 08 00 18 00", 24).data)
+        page[0], page[4 + 2] = 0, page[4 + 2] | 4
+        dev.good("15 10 00 00 18 00", out=bytes(page))
+        before = flushes(disk)
+        dev.good(WRITE_10 % 1, out=b"x" * 512)
+        check(flushes(disk) == before, "there is no write cache")
+        dev.reset(sg.RESET_DEVICE)
+        lib.wait_for("a flush", lambda: flushes(disk) > before)
+        check(dev.good("1a 08 08 00 18 00", 24).data[6] & 4 == 0, "the write cache is still on")
 
 
 @row("surprise-19-resets")

@@ -284,7 +284,8 @@ def _():
     must(luns(), "add b1 1")
     with sg_of(1) as dev:
         page = bytearray(dev.good("1a 08 08 00 18 00", 24).data)
-        page[0], page[4 + 2] = 0, page[4 + 2] | 4
+        # MODE SELECT takes neither the length nor PS.
+        page[0], page[4], page[4 + 2] = 0, page[4] & 0x7F, page[4 + 2] | 4
         dev.good("15 10 00 00 18 00", out=bytes(page))
         before = flushes(disk)
         dev.good(WRITE_10 % 1, out=b"x" * 512)

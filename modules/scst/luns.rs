@@ -18,14 +18,17 @@ use crate::tree;
 /// What a LUN was, on its way out.
 struct Former {
     device: Arc<Device>,
+    read_only: bool,
     export: u32,
     dir: Option<Dir>,
 }
 
 impl Former {
-    /// Takes the links and the directory away. No lock held.
-    fn unpublish(self) {
-        tree::unpublish_lun(&self.device, self.export, self.dir);
+    /// Takes the links and the directory away, if they are still there. No lock held.
+    fn unpublish(&mut self) {
+        if let Some(dir) = self.dir.take() {
+            tree::unpublish_lun(&self.device, self.export, Some(dir));
+        }
     }
 }
 
@@ -85,34 +88,84 @@ impl Core {
                 Some(entry) if entry.state != LunState::Shown => return Err(EBUSY),
                 Some(entry) => {
                     entry.state = LunState::Changing;
-                    entry.read_only = read_only;
                     Some(Former {
                         device: core::mem::replace(&mut entry.device, device),
+                        read_only: core::mem::replace(&mut entry.read_only, read_only),
                         export: entry.export,
                         dir: entry.dir.take(),
                     })
                 }
             }
         };
-        let Some(former) = former else {
+        let Some(mut former) = former else {
             return self.add_lun(place, device, lun, read_only);
         };
-        let settled = self.settle_place(place, &[lun], announce);
+        let mut result = self.settle_place(place, &[lun], announce);
         self.apply_threads(&former.device);
-        former.unpublish();
-        let published = self.locked(|admin| {
+        if result.is_ok() {
+            former.unpublish();
+            result = self.show_lun(place, lun, None);
+        }
+        if result.is_err() {
+            self.put_back(place, lun, former);
+        }
+        result
+    }
+
+    /// A LUN that was changed is what its directory says, which is made anew unless `former` still has it.
+    fn show_lun(&self, place: &Place, lun: u16, former: Option<&mut Former>) -> Result {
+        Ok(self.locked(|admin| {
             let group = admin.group(place)?;
             let entry = group.luns.get_mut(&lun).ok_or(ENOENT)?;
             entry.state = LunState::Shown;
+            if let Some(former) = former.filter(|former| former.dir.is_some()) {
+                entry.dir = former.dir.take();
+                entry.export = former.export;
+                return Ok(());
+            }
             let luns_dir = &group.dirs.as_ref().ok_or(ENODEV)?.luns;
             tree::publish_lun(luns_dir, lun, entry)
-        });
-        let result = settled.and(published.map_err(Error::from));
-        if result.is_err() {
-            // Neither the one nor the other: better no LUN than one that is not what its directory says.
+        })?)
+    }
+
+    /// A replacement has failed: the LUN is what it was. Without the memory even for that it goes: better no LUN than one
+    /// that is not what its directory says.
+    fn put_back(&self, place: &Place, lun: u16, mut former: Former) {
+        // What is refused is dropped after the lock is free, as it may be the last reference.
+        let refused = self.restore_entry(place, lun, &former);
+        let back = match &refused {
+            // The device has gone meanwhile.
+            None => Err(ENODEV),
+            Some(_) => self.settle_place(place, &[lun], Announce::Yes),
+        };
+        let back = back.and_then(|()| self.show_lun(place, lun, Some(&mut former)));
+        if back.is_err() {
+            former.unpublish();
+            if let Some(entry) = self
+                .admin()
+                .group(place)
+                .ok()
+                .and_then(|g| g.luns.get_mut(&lun))
+            {
+                entry.state = LunState::Shown;
+            }
             let _ = self.del_lun(place, lun);
         }
-        result
+        if let Some(refused) = refused {
+            self.apply_threads(&refused);
+        }
+    }
+
+    /// Gives a LUN the device back that it had, if there still is one. Returns the other.
+    fn restore_entry(&self, place: &Place, lun: u16, former: &Former) -> Option<Arc<Device>> {
+        let mut admin = self.admin();
+        let known = admin.device(former.device.name().as_str()).ok()?;
+        if !Arc::ptr_eq(&known, &former.device) {
+            return None;
+        }
+        let entry = admin.group(place).ok()?.luns.get_mut(&lun)?;
+        entry.read_only = former.read_only;
+        Some(core::mem::replace(&mut entry.device, known))
     }
 
     /// `del LUN`. `EINVAL` where there is none, `EBUSY` while it is on its way out. Waits for the commands in flight.
@@ -143,6 +196,7 @@ impl Core {
                         entry.state = LunState::Removing;
                         *former = Some(Former {
                             device: entry.device.clone(),
+                            read_only: entry.read_only,
                             export: entry.export,
                             dir: entry.dir.take(),
                         });
@@ -153,7 +207,7 @@ impl Core {
         // Nothing has to be made for what goes.
         let _ = self.settle_place(place, luns, Announce::Yes);
         for (lun, former) in luns.iter().zip(former) {
-            if let Some(former) = former {
+            if let Some(mut former) = former {
                 self.apply_threads(&former.device);
                 former.unpublish();
                 let gone = self

@@ -85,8 +85,10 @@ impl VirtualDevice {
             c::device_initialize(dev.as_ptr());
             (*dev.as_ptr()).release = Some(release);
             (*dev.as_ptr()).parent = parent.0.as_ptr();
-            bindings::scst_helper_device_set_name(dev.as_ptr(), name.as_char_ptr());
-            c::device_add(dev.as_ptr())
+            match bindings::scst_helper_device_set_name(dev.as_ptr(), name.as_char_ptr()) {
+                0 => c::device_add(dev.as_ptr()),
+                error => error,
+            }
         };
         if ret != 0 {
             // SAFETY: Gives up the reference that `device_initialize` made.

@@ -41,7 +41,7 @@ H(bool, bdev_read_only, (struct block_device *bdev), return bdev_read_only(bdev)
 H(u32, bdev_max_discard_sectors, (struct block_device *bdev), return bdev_max_discard_sectors(bdev));
 H(u32, bdev_dma_alignment, (struct block_device *bdev), return bdev_dma_alignment(bdev));
 H(void, init_work, (struct work_struct *work, work_func_t fn), INIT_WORK(work, fn));
-H(void, device_set_name, (struct device *dev, const char *name), dev_set_name(dev, "%s", name));
+H(int, device_set_name, (struct device *dev, const char *name), return dev_set_name(dev, "%s", name));
 H(struct file *, bdev_file_open_excl, (const char *path, bool writable, void *holder),
   return bdev_file_open_by_path(path, BLK_OPEN_READ | (writable ? BLK_OPEN_WRITE : 0), holder, NULL));
 H(struct kobject *, kernel_kobj, (void), return kernel_kobj);

@@ -41,7 +41,7 @@ bool scst_helper_bdev_read_only(struct block_device *bdev);
 u32 scst_helper_bdev_max_discard_sectors(struct block_device *bdev);
 u32 scst_helper_bdev_dma_alignment(struct block_device *bdev);
 void scst_helper_init_work(struct work_struct *work, work_func_t fn);
-void scst_helper_device_set_name(struct device *dev, const char *name);
+int scst_helper_device_set_name(struct device *dev, const char *name);
 struct file *scst_helper_bdev_file_open_excl(const char *path, bool writable, void *holder);
 struct kobject *scst_helper_kernel_kobj(void);
 struct page *scst_helper_sg_page(struct scatterlist *sg);

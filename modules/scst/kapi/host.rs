@@ -131,7 +131,11 @@ impl<T: HostOps> Host<T> {
                 drop(Arc::from_raw(ptr));
                 bindings::scsi_host_put(shost.as_ptr());
             }
-            return Err(Error::from_errno(ret));
+            return Err(match Error::from_errno(ret) {
+                // The host has no name: Linux does not look whether there was memory for it.
+                EINVAL => ENOMEM,
+                other => other,
+            });
         }
         // INVARIANT: Added above.
         Ok(Self {

@@ -245,6 +245,9 @@ def _():
     must(luns(), "add f1 1")
     must(LOCAL + "/mgmt", "add_session scst_local_tgt other")
     gone, prevented, changed = (2, 0x3A, 2), (5, 0x53, 2), (6, 0x28, 0)
+    # Whoever still probes a disk would be told in our place.
+    node(0), node(0, session="other")
+    lib.settle()
     with sg_of(0) as dev, sg_of(0, session="other") as other:
         other.command(TEST_UNIT_READY)
         dev.good(WRITE_10 % 1, out=b"kept" * 128)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What Rust sees of the SCSI midlayer beyond include/scsi/ itself: the functions there that C inlines, as real ones,
- * and the few of other headers that the kernel crate does not wrap. One line each, no logic.
+ * and the few of other headers that the kernel crate does not wrap. A line or a few each, no logic but bio_list_take's.
  */
 #ifndef SCST_KAPI_HELPERS_H
 #define SCST_KAPI_HELPERS_H

@@ -6,7 +6,7 @@ import sys
 import time
 
 sys.path.append("/stress")
-from lib import LOCAL, TREE, fail, must, read, wait_for  # noqa: E402
+from lib import LOCAL, TREE, fail, must, read, settle as probed, wait_for  # noqa: E402
 from sg import Device  # noqa: E402
 
 TARGET = LOCAL + "/qemu_tgt"
@@ -36,9 +36,11 @@ def make(kinds):
             must(TARGET + "/luns/mgmt", "add %s %d" % (name, lun))
         lun += 1
     found = {kind: wait_for("a LUN of " + kind, lambda kind=kind: pair(name_of(kind))) for kind in kinds}
+    probed()
     for nodes in found.values():
         for node in nodes:
             settle(node)
+            unlock(node)
     return found
 
 
@@ -88,3 +90,10 @@ def settle(node, seconds=10):
         while (sense := device.command("000000000000").sense) is not None and sense[0] == 6:
             if time.monotonic() > until:
                 fail("%s has no end of unit attentions: %s" % (node, sense))
+
+
+def unlock(node):
+    """Allows medium removal. Linux' sd prevents it while it probes a removable disk, and does not repeat its allowing
+    when a unit attention answered that: what is judged then would be sd's PREVENT."""
+    with Device(node) as device:
+        device.good("1e0000000000")

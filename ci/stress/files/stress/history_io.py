@@ -254,6 +254,8 @@ def _():
         other.good(PREVENT)
         check(dev.command(EJECT).sense == prevented, "ejected what another initiator keeps in")
         other.good(ALLOW)
+        # As Linux does after it has probed a disk; a unit attention can have answered that.
+        dev.good(ALLOW)
         dev.good(EJECT)
         for cdb, length in ((TEST_UNIT_READY, 0), (READ_10 % 1, 512), ("25 00 00 00 00 00 00 00 00 00", 8), (SYNC_IMMED, 0), (START, 0)):
             check(dev.command(cdb, length).sense == gone, cdb, dev.command(cdb, length))

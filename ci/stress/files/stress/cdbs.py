@@ -28,6 +28,7 @@ NO_CONNECT, TIME_OUT, ABORT, ERROR, RESET, REQUEUE, TRANSPORT_DISRUPTED, TARGET_
 DISTURBED = (NO_CONNECT, TIME_OUT, ABORT, ERROR, RESET, REQUEUE, TRANSPORT_DISRUPTED, TARGET_FAILURE)
 SIZES = [0, 1, 2, 3, 4, 7, 8, 12, 16, 18, 24, 31, 32, 36, 60, 96, 252, 255, 256, 511, 512, 513, 1024, 2048, 4096, 8192, 65535, 65536]
 AREA = 65536 + 8192
+SIZE = 8 << 20
 ODD = (0, 0, 0, 1, 3, 4, 511, 512, 4095)
 GUARD = bytes([0xA5]) * 64
 EDGES = (1, 2, 4, 8, 0x10, 0x3F, 0x7F, 0x80, 0xFF)
@@ -219,9 +220,12 @@ def prepare(handlers):
         mgmt = "%s/handlers/%s/mgmt" % (TREE, handler)
         path = "/tmp/cdbs-%d" % lun
         with open(path, "wb") as f:
-            f.truncate(8 << 20)
+            f.truncate(SIZE)
         must(mgmt, "add_device x%d%s" % (lun, {"vdisk_fileio": " filename=%s; thin_provisioned=1" % path,
-                                                 "vdisk_blockio": " filename=/dev/vdb", "vdisk_nullio": " size_mb=64"}.get(handler, "")))
+                                                 "vdisk_blockio": " filename=/dev/vdb", "vdisk_nullio": " size=%d" % SIZE}.get(handler, "")))
+        if handler == "vdisk_blockio":
+            # A command for all of a large disk takes as long as a hundred others.
+            must("%s/devices/x%d/size" % (TREE, lun), str(SIZE))
         if handler == "vcdrom":
             must("%s/devices/x%d/filename" % (TREE, lun), path)
         must(DEFAULT + "/luns/mgmt", "add x%d %d" % (lun, lun))

@@ -3,7 +3,7 @@
 //! open and still never get a kernel to its first line, so a kernel is really booted on it, once.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use board_profile::{Arch, Size};
 use clap::ValueEnum;
@@ -16,6 +16,9 @@ use super::running::{StartError, Vm};
 
 /// How long a kernel without a root may take to say so under hardware virtualisation.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long an accelerator that did not work is not tried again: the machine may only have been busy.
+const NOT_AGAIN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -48,23 +51,27 @@ pub(crate) fn choose(wanted: Wanted, cache: &Path, tree: &Path, kernel: &Path) -
     }
     let host_kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     let memory = cache.join("accel.json");
-    let kvm_boots = match recall(&memory).filter(|answer| answer.host_kernel == host_kernel) {
-        Some(answer) => answer.kvm_boots,
-        None => {
-            // Whoever starts the guest will miss QEMU too, and say so.
-            let Some(kvm_boots) = probe(tree, kernel)? else { return Ok(Accel::Tcg) };
-            let verdict =
-                if kvm_boots { "boots a kernel here" } else { "opens and does not boot a kernel here" };
-            eprintln!("accelerator: /dev/kvm {verdict}; remembered in {}", memory.display());
-            remember(&memory, &Answer { host_kernel, kvm_boots })?;
-            kvm_boots
-        }
-    };
+    let kvm_boots =
+        match recall(&memory, SystemTime::now()).filter(|answer| answer.host_kernel == host_kernel) {
+            Some(answer) => answer.kvm_boots,
+            None => {
+                // Whoever starts the guest will miss QEMU too, and say so.
+                let Some(kvm_boots) = probe(tree, kernel)? else { return Ok(Accel::Tcg) };
+                let verdict =
+                    if kvm_boots { "boots a kernel here" } else { "opens and does not boot a kernel here" };
+                eprintln!("accelerator: /dev/kvm {verdict}; remembered in {}", memory.display());
+                remember(&memory, &Answer { host_kernel, kvm_boots })?;
+                kvm_boots
+            }
+        };
     Ok(if kvm_boots { Accel::Kvm } else { Accel::Tcg })
 }
 
-fn recall(memory: &Path) -> Option<Answer> {
-    serde_json::from_slice(&std::fs::read(memory).ok()?).ok()
+/// The remembered answer that still holds at `now`.
+fn recall(memory: &Path, now: SystemTime) -> Option<Answer> {
+    let answer: Answer = serde_json::from_slice(&std::fs::read(memory).ok()?).ok()?;
+    let age = || now.duration_since(std::fs::metadata(memory).ok()?.modified().ok()?).ok();
+    (answer.kvm_boots || age().is_none_or(|age| age < NOT_AGAIN_FOR)).then_some(answer)
 }
 
 fn remember(memory: &Path, answer: &Answer) -> miette::Result<()> {
@@ -133,10 +140,14 @@ mod tests {
     fn the_answer_is_remembered_for_this_host_kernel() {
         let dir = tempfile::tempdir().unwrap();
         let memory = dir.path().join("accel.json");
-        assert_eq!(recall(&memory), None);
-        let answer = Answer { host_kernel: "6.1".into(), kvm_boots: false };
-        remember(&memory, &answer).unwrap();
-        assert_eq!(recall(&memory), Some(answer));
+        let now = SystemTime::now();
+        assert_eq!(recall(&memory, now), None);
+        let answer = |kvm_boots| Answer { host_kernel: "6.1".into(), kvm_boots };
+        remember(&memory, &answer(false)).unwrap();
+        assert_eq!(recall(&memory, now), Some(answer(false)));
+        assert_eq!(recall(&memory, now + 2 * NOT_AGAIN_FOR), None, "what did not work is tried again");
+        remember(&memory, &answer(true)).unwrap();
+        assert_eq!(recall(&memory, now + 2 * NOT_AGAIN_FOR), Some(answer(true)));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half-written stays behind");
     }
 

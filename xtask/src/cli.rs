@@ -410,7 +410,8 @@ pub(crate) struct Run {
 
 const RUN_HELP: &str = "\
 Without --exec the guest's console is this terminal: Ctrl-A X ends QEMU, Ctrl-A H lists more.
-What the guest writes is kept in target/vm/BOARD-FLAVOUR/ until the image is built anew.
+What the guest writes is kept in target/vm/BOARD-FLAVOUR/: on the image's disk until the image is built anew,
+on the profile's other disks until `cargo xtask clean`.
 
 Exit status with --exec:
   the command's own; 128 + N if signal N killed it

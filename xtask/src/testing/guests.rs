@@ -69,7 +69,7 @@ fn board_name(board: &str) -> &str {
 /// Which cases are wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice<'a> {
-    /// This board's alone.
+    /// This board's alone, by its name or its profile's file.
     pub(crate) board: Option<&'a str>,
     /// This flavour's.
     pub(crate) flavor: Flavor,
@@ -89,7 +89,7 @@ pub(crate) fn cases(folder: &Path, choice: Choice<'_>) -> miette::Result<Vec<Cas
     let mut cases = Vec::new();
     for path in files {
         let scenario = Scenario::read(&path)?;
-        let wanted = |name: &&String| board.is_none_or(|board| board == board_name(name));
+        let wanted = |name: &&String| board.is_none_or(|board| board_name(board) == board_name(name));
         let with = [Writers::Wait, Writers::Leave];
         for writers in with.into_iter().filter(|writers| scenario.is_played_with(*writers, forced)) {
             if scenario.fits(flavor) {

@@ -12,9 +12,9 @@ use crate::lock::Lock;
 const CACHE: [&str; 4] = ["ccache", "packages", "vendor", "with"];
 /// Which accelerator works here, in the cache.
 const ACCELERATOR: &str = "accel.json";
-/// The folders below `target/` that no stage is named after: logs, the disks of runs and of scenarios, and what
-/// fuzzing made.
-const OTHERS: [&str; 4] = ["logs", "vm", "scenarios", "fuzz"];
+/// The folders below `target/` that no stage is named after: logs, the disks of runs, of scenarios and of replays, and
+/// what fuzzing made.
+const OTHERS: [&str; 5] = ["logs", "vm", "scenarios", "golden", "fuzz"];
 
 /// The folders of build outputs below `target/`, by stage.
 const FOLDERS: [(StageName, &str); 7] = [

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use miette::miette;
+
 use crate::cli::{Flavor, Test};
 use crate::ctx::Ctx;
 use crate::golden::{self, Golden};
@@ -53,6 +55,12 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     // A transcript tells what a writer was told who waited.
     let replays = |name: &str| on_golden && !args.force_eagain && wants("golden") && selected(name);
     let names: Vec<String> = golden.names().into_iter().filter(|name| replays(name)).collect();
+    if on_this_machine.is_empty() && sources.is_empty() && to_build.is_empty() && names.is_empty() {
+        return Err(miette!(
+            help = "`cargo xtask test --list` lists them all; a filter is a part of a name",
+            "no test is what you ask for"
+        ));
+    }
     if args.list {
         for test in on_this_machine.iter().chain(&sources) {
             println!("{}", test.name);

@@ -73,3 +73,7 @@ fn disks(stack: &Stack) -> Vec<&str> {
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "load_left_tests.rs"]
+mod left_tests;

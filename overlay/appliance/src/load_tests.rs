@@ -6,7 +6,7 @@ use super::*;
 use crate::fake::Fake;
 use crate::report::State;
 
-const PROFILE: &str = r#"
+pub(super) const PROFILE: &str = r#"
 schema = 1
 [board]
 name = "try"
@@ -65,16 +65,16 @@ state = "standby"
 remote_target = [{ name = "other", rel_tgt_id = 3 }, { name = "another", rel_tgt_id = 4 }]
 "#;
 
-fn own(path: &str) -> Source {
+pub(super) fn own(path: &str) -> Source {
     Source { path: path.into(), policy: Policy::Own }
 }
 
-fn keep(path: &str) -> Source {
+pub(super) fn keep(path: &str) -> Source {
     Source { path: path.into(), policy: Policy::Keep }
 }
 
 /// Loads text; gives back the report and the writes.
-fn load(fake: &mut Fake, source: &Source, text: &str) -> (Report, Vec<String>) {
+pub(super) fn load(fake: &mut Fake, source: &Source, text: &str) -> (Report, Vec<String>) {
     let root = fake.root.clone();
     fs::write(root.at(&source.path), text).unwrap();
     fake.take_writes();
@@ -83,19 +83,19 @@ fn load(fake: &mut Fake, source: &Source, text: &str) -> (Report, Vec<String>) {
 }
 
 /// A system on which the profile is up.
-fn system() -> Fake {
+pub(super) fn system() -> Fake {
     let mut fake = Fake::new();
     let (report, _) = load(&mut fake, &own("/profile.toml"), PROFILE);
     assert_eq!((report.state, report.present), (State::Up, 0), "{:?}", report.failures);
     fake
 }
 
-fn conf(fake: &Fake) -> String {
+pub(super) fn conf(fake: &Fake) -> String {
     snapshot::read(&fake.root).conf()
 }
 
 /// The lines in an order that does not depend on that of folders.
-fn sorted(conf: &str) -> Vec<&str> {
+pub(super) fn sorted(conf: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = conf.lines().collect();
     lines.sort_unstable();
     lines

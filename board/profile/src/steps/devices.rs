@@ -5,7 +5,7 @@ use super::compare::same;
 use super::{device_id, luns, module, Owner, Steps};
 use crate::board::{Attributes, Handler};
 use crate::plan::{Action, ObjectId};
-use crate::snapshot::{Files, Snapshot};
+use crate::snapshot::{File, Files, Snapshot};
 use crate::spec::{device_owner, device_role, Kind, Role, DEVICE};
 use crate::stack::Stack;
 use crate::target::Device;
@@ -32,6 +32,7 @@ pub(super) fn made_anew(stack: &Stack, steps: &mut Steps) -> BTreeMap<String, St
             anew.insert(device.name.to_string(), reason);
         } else {
             let name = &device.name;
+            steps.refused.insert(name.to_string());
             steps.note(format!("device {name} is configured differently: {reason}; --force makes it anew"));
         }
     }
@@ -41,8 +42,9 @@ pub(super) fn made_anew(stack: &Stack, steps: &mut Steps) -> BTreeMap<String, St
 /// Devices that cannot be written: those that are there as they are, the others as they will be made.
 pub(super) fn read_only(stack: &Stack, live: &Snapshot) -> HashSet<String> {
     let read_only = |device: &Device| match live.device(device.name.as_str()) {
-        _ if device.handler == Handler::Vcdrom => true,
+        Some((handler, _)) if handler == Handler::Vcdrom.as_str() => true,
         Some((_, files)) => files.get("read_only").is_some_and(|file| file.value == "1"),
+        None if device.handler == Handler::Vcdrom => true,
         None => device.attributes.get("read_only").is_some_and(AttributeValue::is_on),
     };
     stack.devices.iter().filter(|device| read_only(device)).map(|device| device.name.to_string()).collect()
@@ -71,8 +73,7 @@ fn difference(device: &Device, files: &Files) -> Option<String> {
         let Some(file) = files.get(name).filter(|file| !file.writable || name == "filename") else {
             continue;
         };
-        let kind = DEVICE.attribute(name).map_or(Kind::Line(0), |attribute| attribute.kind);
-        if !same(kind, &value.to_string(), &file.value) {
+        if !shown(name, value, file) && overrides(device.handler, name, value).is_none() {
             return Some(format!("`{name}` is `{}` and should be `{value}`", file.value));
         }
     }
@@ -96,8 +97,42 @@ fn decides_itself(handler: Handler, name: &str) -> bool {
     }
 }
 
+/// Whether a file shows what was given.
+fn shown(name: &str, value: &AttributeValue, file: &File) -> bool {
+    let kind = DEVICE.attribute(name).map_or(Kind::Line(0), |attribute| attribute.kind);
+    same(kind, &value.to_string(), &file.value)
+}
+
+/// Who may have set aside a value that was given: a device made anew would lose its LUNs for a moment, and as likely
+/// as not show the same again.
+fn overrides(handler: Handler, name: &str, value: &AttributeValue) -> Option<&'static str> {
+    match name {
+        "nv_cache" if handler == Handler::VdiskBlockio && !value.is_on() => {
+            Some("a disk without a volatile cache has it always")
+        }
+        "write_through" => Some("initiators switch it with the write cache"),
+        _ => None,
+    }
+}
+
+/// Values that were given and do not hold: a note for each says why the device stays as it is.
+fn overridden(device: &Device, files: &Files, steps: &mut Steps) {
+    for (name, value) in &made_with(device) {
+        let differing = files.get(name).filter(|file| !file.writable && !shown(name, value, file));
+        if let (Some(file), Some(who)) = (differing, overrides(device.handler, name, value)) {
+            steps.note(format!(
+                "device {}: `{name}` is `{}` and not `{value}`, since {who}; if the profile changed, `appliance unload` and `appliance load` make the device anew",
+                device.name, file.value
+            ));
+        }
+    }
+}
+
 /// One device.
 pub(super) fn device(device: &Device, steps: &mut Steps) {
+    if steps.refused.contains(device.name.as_str()) {
+        return steps.present(device_id(&device.name));
+    }
     match steps.live.device(device.name.as_str()).map(|(_, files)| files.clone()) {
         Some(files) => update(device, &files, steps),
         None => add(device, steps),
@@ -110,6 +145,7 @@ fn update(device: &Device, files: &Files, steps: &mut Steps) {
         resized_file(device, files, steps);
     }
     steps.present(device_id(&device.name));
+    overridden(device, files, steps);
     let taken = |name: &str| files.get(name).is_some_and(|file| file.writable);
     let written = device
         .attributes

@@ -29,6 +29,7 @@ pub(crate) fn plan(stack: &Stack, live: &Snapshot, policy: Policy) -> Plan {
         live: live.clone(),
         policy,
         gone: HashSet::new(),
+        refused: HashSet::new(),
         read_only: HashSet::new(),
         plan: Plan::default(),
     };
@@ -52,6 +53,8 @@ struct Steps {
     policy: Policy,
     /// Removals among the steps.
     gone: HashSet<ObjectId>,
+    /// Devices that are something else than described and stay so: nothing is written to them.
+    refused: HashSet<String>,
     /// Devices that cannot be written, so that none of their LUNs can.
     read_only: HashSet<String>,
     plan: Plan,

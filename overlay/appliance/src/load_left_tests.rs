@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a configuration leaves alone, and what it gives back once nobody describes it any more.
+
+use super::tests::{keep, load, own, system, PROFILE};
+use crate::fake::Fake;
+use crate::report::State;
+use std::fs;
+
+#[test]
+fn apply_writes_nothing_to_a_device_that_it_leaves_as_it_is() {
+    for (from, to) in [
+        // A fileio device that should be a drive with a disc, or of another block size; with values of its own.
+        ("size = \"1 MiB\"\nprod_id = \"FAST DISK\"", "prod_id = \"DRIVE\""),
+        ("size = \"1 MiB\"\n", "blocksize = 4096\nusn = \"other\"\n"),
+        // A nullio device that should be a file.
+        (
+            "\"vdisk_nullio\"\nsize = \"1 GiB\"",
+            "\"vdisk_fileio\"\nfilename = \"/data/new.img\"\nsize = \"2 GiB\"",
+        ),
+    ] {
+        let mut fake = system();
+        assert!(PROFILE.contains(from), "{from}");
+        let mut text = PROFILE.replacen(from, to, 1);
+        if to.contains("DRIVE") {
+            text = text.replacen("\"vdisk_fileio\"", "\"vcdrom\"", 1);
+        }
+        let tree = fake.dump();
+        let (report, writes) = load(&mut fake, &keep("/profile.toml"), &text);
+        assert_eq!((report.state, writes), (State::Up, Vec::new()), "{to}");
+        assert!(report.notes.iter().any(|note| note.contains("--force makes it anew")), "{:?}", report.notes);
+        assert_eq!(fake.dump(), tree, "{to}");
+        assert!(!fake.root.at("/data/new.img").exists(), "{to}");
+    }
+}
+
+#[test]
+fn a_given_value_that_the_disk_or_an_initiator_overrides_interrupts_nothing() {
+    let blockio = "\"vdisk_blockio\"\nfilename = \"/dev/disk1\"";
+    let disk =
+        PROFILE.replacen("\"vdisk_fileio\"\nfilename = \"/data/disk1.img\"\nsize = \"1 MiB\"", blockio, 1);
+    for (given, file, shown) in [
+        // The disk has no volatile cache.
+        ("nv_cache = false", "nv_cache", "1\n[key]\n"),
+        // An initiator switched the write cache off, or on.
+        ("write_through = false", "write_through", "1\n[key]\n"),
+        ("write_through = true", "write_through", "0\n"),
+    ] {
+        let mut fake = Fake::new();
+        fs::write(fake.root.at("/dev/disk1"), "").unwrap();
+        let text = disk.replacen(blockio, &format!("{blockio}\n{given}"), 1);
+        let (report, _) = load(&mut fake, &own("/profile.toml"), &text);
+        assert_eq!(report.state, State::Up, "{:?}", report.failures);
+        fs::write(fake.at("devices/disk1").join(file), shown).unwrap();
+        let (report, writes) = load(&mut fake, &own("/profile.toml"), &text);
+        assert_eq!((report.state, writes), (State::Up, Vec::new()), "{given}");
+        assert!(report.notes.iter().any(|note| note.contains(&format!("`{file}` is"))), "{:?}", report.notes);
+    }
+    // What only the profile decides makes the device anew.
+    let mut fake = Fake::new();
+    fs::write(fake.root.at("/dev/disk1"), "").unwrap();
+    load(&mut fake, &own("/profile.toml"), &disk);
+    let text = disk.replacen(blockio, &format!("{blockio}\nnv_cache = true"), 1);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &text);
+    assert_eq!(report.state, State::Up, "{:?}", report.failures);
+    assert!(writes.iter().any(|write| write.contains("del_device disk1")), "{writes:?}");
+}

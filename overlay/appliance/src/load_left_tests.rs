@@ -64,3 +64,16 @@ fn a_given_value_that_the_disk_or_an_initiator_overrides_interrupts_nothing() {
     assert_eq!(report.state, State::Up, "{:?}", report.failures);
     assert!(writes.iter().any(|write| write.contains("del_device disk1")), "{writes:?}");
 }
+
+#[test]
+fn a_value_with_two_names_goes_back_once() {
+    let mut fake = system();
+    fake.echo("1", "targets/scst_local/tgt/forwarding");
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), PROFILE);
+    assert_eq!(
+        (report.state, writes),
+        (State::Up, vec!["targets/scst_local/tgt/forward_dst < 0".to_string()])
+    );
+    let (_, writes) = load(&mut fake, &own("/profile.toml"), PROFILE);
+    assert_eq!(writes, Vec::<String>::new());
+}

@@ -169,6 +169,12 @@ fn a_change_writes_the_change() {
             "rel_tgt_id = 1\ncomment = \"two words\"\n",
             vec![format!("{tgt}/comment < two words")],
         ),
+        ("rel_tgt_id = 1\n", "rel_tgt_id = 1\nforward_dst = true\n", vec![format!("{tgt}/forward_dst < 1")]),
+        (
+            "rel_tgt_id = 1\n",
+            "rel_tgt_id = 1\nforwarding = true\nforward_src = true\n",
+            vec![format!("{tgt}/forward_src < 1"), format!("{tgt}/forwarding < 1")],
+        ),
         ("setup_id = 16", "setup_id = 17", vec!["setup_id < 0x11".into()]),
         ("setup_id = 16", "", vec!["setup_id < 0x0".into()]),
         ("size = \"1 GiB\"", "size = \"2 GiB\"", vec!["devices/null1/size < 2147483648".into()]),

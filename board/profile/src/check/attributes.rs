@@ -5,7 +5,7 @@ use super::shape::{read_size, word};
 use super::view::{lower, View};
 use crate::board::{Attributes, Handler};
 use crate::problem::Problem;
-use crate::spec::{Attribute, Kind, Role};
+use crate::spec::{old_name_of, Attribute, Kind, Role};
 use crate::tree::{Entry, Value};
 use crate::value::AttributeValue;
 
@@ -22,6 +22,13 @@ pub(super) fn read(
         match refusal(attribute, owner, owner_name) {
             None => attributes.extend(value(attribute.kind, entry).map(|value| (entry.key.clone(), value))),
             Some((cause, help)) => problems.push(Problem::at(&entry.place, cause).help(help)),
+        }
+    }
+    for entry in view.entries() {
+        let new = old_name_of(&entry.key).filter(|new| attributes.get(*new) != attributes.get(&entry.key));
+        if let Some(new) = new.filter(|new| attributes.contains_key(*new)) {
+            let message = format!("`{}` is the old name of `{new}`, and both have values", entry.key);
+            problems.push(Problem::at(&entry.place, message).help("keep one of them"));
         }
     }
     attributes

@@ -140,6 +140,24 @@ impl Spec {
     }
 }
 
+/// Attributes with two names for one value: the old one and the new one.
+const RENAMED: [(&str, &str); 1] = [("forwarding", "forward_dst")];
+
+/// The new name of what this is an old name of.
+pub(crate) fn old_name_of(name: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new)
+}
+
+/// All names under which the value of an attribute is shown, this one first.
+pub(crate) fn names_of(name: &str) -> impl Iterator<Item = &str> {
+    let others = RENAMED.iter().filter_map(move |(old, new)| match name {
+        _ if name == *old => Some(*new),
+        _ if name == *new => Some(*old),
+        _ => None,
+    });
+    std::iter::once(name).chain(others)
+}
+
 /// Which of a device attribute's roles is a handler's.
 pub(crate) fn device_owner(handler: Handler) -> usize {
     Handler::ALL.iter().position(|known| *known == handler).unwrap_or_default()

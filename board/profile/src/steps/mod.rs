@@ -16,7 +16,7 @@ mod targets;
 use crate::board::{Attributes, Handler};
 use crate::plan::{Action, ObjectId, Plan, Policy, Step};
 use crate::snapshot::{Files, Snapshot};
-use crate::spec::{Attribute, Role, Spec};
+use crate::spec::{names_of, old_name_of, Attribute, Role, Spec};
 use crate::stack::Stack;
 use crate::target::{Driver, Target};
 use compare::{default_of, same};
@@ -111,7 +111,9 @@ impl Steps {
             self.attribute(owner, needs, name, value, attribute, files);
         }
         let unwanted = files.iter().filter(|(name, file)| {
-            file.key && file.writable && !wanted.contains_key(*name) && owner.spec.attribute(name).is_some()
+            let old_name = old_name_of(name).is_some_and(|new| files.contains_key(new));
+            let described = names_of(name).any(|name| wanted.contains_key(name));
+            file.key && file.writable && !described && !old_name && owner.spec.attribute(name).is_some()
         });
         for (name, file) in unwanted {
             self.reset(owner, needs, name, &file.value);

@@ -112,8 +112,15 @@ impl Fake {
     fn set(&self, table: &'static [tables::Row], folder: &str, name: &str, value: &str) -> Outcome {
         let row = attribute(table, name).ok_or("EINVAL")?;
         let value = row.format.stored(value)?;
-        let path = if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") };
-        self.put(&path, &row.format.shown(&value, row.default), row.mode);
+        // One value has two names.
+        let names: &[&str] = match name {
+            "forward_dst" | "forwarding" => &["forward_dst", "forwarding"],
+            other => &[other],
+        };
+        for name in names {
+            let path = if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") };
+            self.put(&path, &row.format.shown(&value, row.default), row.mode);
+        }
         Ok(())
     }
 

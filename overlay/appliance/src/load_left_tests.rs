@@ -77,3 +77,27 @@ fn a_value_with_two_names_goes_back_once() {
     let (_, writes) = load(&mut fake, &own("/profile.toml"), PROFILE);
     assert_eq!(writes, Vec::<String>::new());
 }
+
+#[test]
+fn what_shows_no_key_goes_back_to_its_default_too() {
+    let tgt = "targets/scst_local/tgt";
+    let changed = PROFILE
+        .replacen("setup_id = 16", "setup_id = 16\nmeasure_latency = true\nasync_lun_replace = true", 1)
+        .replacen("rel_tgt_id = 1", "rel_tgt_id = 1\nblack_hole = 2", 1)
+        .replacen("cpu_mask = 1", "cpu_mask = 1\nblack_hole = 1", 1);
+    let mut fake = system();
+    let fresh = fake.dump();
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &changed);
+    assert_eq!((report.state, writes.len()), (State::Up, 4), "{writes:?}");
+    let (report, writes) = load(&mut fake, &keep("/profile.toml"), PROFILE);
+    assert_eq!((report.notes.len(), writes), (4, Vec::new()), "{:?}", report.notes);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), PROFILE);
+    let expected = [
+        "async_lun_replace < 0".to_string(),
+        "measure_latency < 0".into(),
+        format!("{tgt}/black_hole < 0"),
+        format!("{tgt}/ini_groups/backups/black_hole < 0"),
+    ];
+    assert_eq!((report.state, writes), (State::Up, expected.to_vec()));
+    assert_eq!(fake.dump(), fresh);
+}

@@ -48,7 +48,10 @@ const DEFAULTS: [(&str, [Option<&str>; 4]); 14] = [
 ];
 
 /// The same for all that is no device.
-const OTHER_DEFAULTS: [(&str, &str); 13] = [
+const OTHER_DEFAULTS: [(&str, &str); 16] = [
+    ("black_hole", "0"),
+    ("measure_latency", "0"),
+    ("async_lun_replace", "0"),
     ("addr_method", "PERIPHERAL"),
     ("io_grouping_type", "auto"),
     ("aen_disabled", "0"),
@@ -63,6 +66,14 @@ const OTHER_DEFAULTS: [(&str, &str); 13] = [
     ("poll_us", "0"),
     ("force_global_sgv_pool", "0"),
 ];
+
+/// Values that SCST's tool never saves, so that nothing but their default tells whether somebody set them.
+const NEVER_KEYED: [&str; 3] = ["black_hole", "measure_latency", "async_lun_replace"];
+
+/// Whether somebody set a value although the file does not say so.
+pub(super) fn set_without_key(name: &str, shown: &str) -> bool {
+    NEVER_KEYED.contains(&name) && number(shown).is_some_and(|shown| shown != 0)
+}
 
 /// The default of an attribute at an owner of this kind; none where it depends on something.
 pub(super) fn default_of(spec: &Spec, owner: usize, name: &str) -> Option<&'static str> {

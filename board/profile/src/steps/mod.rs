@@ -19,7 +19,7 @@ use crate::snapshot::{Files, Snapshot};
 use crate::spec::{names_of, old_name_of, Attribute, Role, Spec};
 use crate::stack::Stack;
 use crate::target::{Driver, Target};
-use compare::{default_of, same};
+use compare::{default_of, same, set_without_key};
 use std::collections::HashSet;
 use std::fmt::Display;
 
@@ -113,7 +113,8 @@ impl Steps {
         let unwanted = files.iter().filter(|(name, file)| {
             let old_name = old_name_of(name).is_some_and(|new| files.contains_key(new));
             let described = names_of(name).any(|name| wanted.contains_key(name));
-            file.key && file.writable && !described && !old_name && owner.spec.attribute(name).is_some()
+            let set = file.key || set_without_key(name, &file.value);
+            set && file.writable && !described && !old_name && owner.spec.attribute(name).is_some()
         });
         for (name, file) in unwanted {
             self.reset(owner, needs, name, &file.value);

@@ -150,6 +150,20 @@ impl Snapshot {
         snapshot
     }
 
+    /// The files of a device or target, by its folder.
+    pub(crate) fn files_of(&mut self, folder: &str) -> Option<&mut Files> {
+        let mut parts = folder.splitn(3, '/');
+        match (parts.next()?, parts.next()?, parts.next()) {
+            ("devices", name, None) => {
+                self.handlers.values_mut().find_map(|state| state.devices.get_mut(name))
+            }
+            ("targets", driver, Some(name)) => {
+                Some(&mut self.drivers.get_mut(driver)?.targets.get_mut(name)?.files)
+            }
+            _ => None,
+        }
+    }
+
     /// The handler that serves a device, and the device's files.
     pub(crate) fn device(&self, name: &str) -> Option<(&str, &Files)> {
         self.handlers.iter().find_map(|(handler, state)| Some((handler.as_str(), state.devices.get(name)?)))

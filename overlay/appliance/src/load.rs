@@ -77,3 +77,7 @@ mod tests;
 #[cfg(test)]
 #[path = "load_left_tests.rs"]
 mod left_tests;
+
+#[cfg(test)]
+#[path = "load_numbers_tests.rs"]
+mod numbers_tests;

@@ -3,12 +3,12 @@
 
 use crate::errno;
 use crate::execute::{Machine, Trouble};
-use crate::root::Root;
+use crate::root::{self, Root};
 use board_profile::{Action, SYSFS_ROOT};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -112,16 +112,53 @@ impl Linux<'_> {
                 message: format!("only {written} of {} bytes were taken", data.len()),
                 advice: "the target stack and this program are of different builds: rebuild the image".into(),
             }),
-            Err(error) if errno_of(&error) == Some(Errno::AGAIN) => self.settle(path),
-            Err(error) => Err(trouble(&error, "the target stack refuses", write_advice(path, &error))),
+            Err(error) if errno_of(&error) == Some(Errno::AGAIN) => self.settle(path, data),
+            Err(error) => {
+                Err(trouble(&error, "the target stack refuses", &self.write_advice(path, data, &error)))
+            }
         }
     }
 
     /// Waits for a write that the target stack finishes in the background.
-    fn settle(&self, path: &str) -> Result<(), Trouble> {
+    fn settle(&self, path: &str, data: &str) -> Result<(), Trouble> {
         let cell = self.root.at(&format!("{SYSFS_ROOT}/last_sysfs_mgmt_res"));
         let result = settled(|| fs::read_to_string(&cell), std::thread::sleep);
-        result.map_err(|error| trouble(&error, "it failed in the background", write_advice(path, &error)))
+        result.map_err(|error| {
+            trouble(&error, "it failed in the background", &self.write_advice(path, data, &error))
+        })
+    }
+
+    fn write_advice(&self, path: &str, data: &str, error: &io::Error) -> String {
+        let unique = path.ends_with("/rel_tgt_id") || path.ends_with("/usn");
+        match errno_of(error) {
+            Some(Errno::EXIST | Errno::BADSLT) if unique => self.shared_advice(path, data),
+            _ => write_advice(path, error).to_string(),
+        }
+    }
+
+    /// Names the target or device that has a value which no two may share.
+    fn shared_advice(&self, path: &str, data: &str) -> String {
+        let (kind, name) = if path.ends_with("/usn") { ("device", "usn") } else { ("target", "rel_tgt_id") };
+        let tree = self.root.at(SYSFS_ROOT);
+        let below = |folder: &Path| -> Vec<PathBuf> {
+            let names = root::names(folder).into_iter();
+            names.map(|name| folder.join(name)).filter(|place| place.is_dir()).collect()
+        };
+        let owners = match kind {
+            "device" => below(&tree.join("devices")),
+            _ => below(&tree.join("targets")).iter().flat_map(|driver| below(driver)).collect(),
+        };
+        let own = tree.join(path);
+        let has = |owner: &&PathBuf| {
+            !own.starts_with(owner) && root::first_line(&owner.join(name)).as_deref() == Some(data.trim())
+        };
+        match owners.iter().find(has).and_then(|owner| owner.file_name()) {
+            Some(owner) => {
+                let owner = owner.to_string_lossy();
+                format!("the {kind} {owner} has it: give that another `{name}`, or none and `appliance unload` first")
+            }
+            None => format!("another {kind} has it, or had it a moment ago: see `{name}` of each"),
+        }
     }
 }
 

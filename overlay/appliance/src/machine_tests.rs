@@ -138,3 +138,29 @@ fn background_work_that_never_ends_is_given_up() {
     assert_eq!(errno_of(&outcome.unwrap_err()), Some(Errno::TIMEDOUT));
     assert!(waited >= BACKGROUND_LIMIT);
 }
+
+#[test]
+fn who_has_a_value_that_no_two_may_share_is_named() {
+    let fake = fake();
+    let tree = fake.root.at(SYSFS_ROOT);
+    for (owner, name, value) in [
+        ("targets/scst_local/one", "rel_tgt_id", "7"),
+        ("targets/scst_local/two", "rel_tgt_id", "8"),
+        ("targets/copy_manager/copy_manager_tgt", "rel_tgt_id", "0"),
+        ("devices/disk1", "usn", "left"),
+        ("devices/disk2", "usn", "right"),
+    ] {
+        fs::create_dir_all(tree.join(owner)).unwrap();
+        fs::write(tree.join(owner).join(name), format!("{value}\n[key]\n")).unwrap();
+    }
+    let linux = Linux::new(&fake.root, "false");
+    for (path, data, errno, named) in [
+        ("targets/scst_local/one/rel_tgt_id", "8", Errno::BADSLT, "the target two has it"),
+        ("devices/disk2/usn", "left", Errno::EXIST, "the device disk1 has it"),
+        ("devices/disk2/usn", "gone", Errno::EXIST, "another device has it"),
+        ("handlers/vdisk_nullio/mgmt", "add_device x", Errno::EXIST, "it exists already"),
+    ] {
+        let advice = linux.write_advice(path, data, &errno.into());
+        assert!(advice.contains(named), "{path}: {advice}");
+    }
+}

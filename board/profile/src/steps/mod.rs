@@ -10,6 +10,7 @@ mod compare;
 mod devices;
 mod groups;
 mod luns;
+mod numbers;
 mod removal;
 mod targets;
 
@@ -31,6 +32,7 @@ pub(crate) fn plan(stack: &Stack, live: &Snapshot, policy: Policy) -> Plan {
         gone: HashSet::new(),
         refused: HashSet::new(),
         read_only: HashSet::new(),
+        told: HashSet::new(),
         plan: Plan::default(),
     };
     let anew = devices::made_anew(stack, &mut steps);
@@ -41,6 +43,7 @@ pub(crate) fn plan(stack: &Stack, live: &Snapshot, policy: Policy) -> Plan {
     let files = steps.live.files.clone();
     let owner = Owner { path: "", object: "scst", spec: &crate::spec::SCST, index: 0 };
     steps.attributes(&owner, &core, &stack.scst.attributes, &files);
+    numbers::settle(stack, &mut steps);
     stack.devices.iter().for_each(|device| devices::device(device, &mut steps));
     stack.targets.iter().for_each(|target| targets::target(target, &mut steps));
     stack.device_groups.iter().for_each(|group| groups::device_group(stack, group, &mut steps));
@@ -57,6 +60,8 @@ struct Steps {
     refused: HashSet<String>,
     /// Devices that cannot be written, so that none of their LUNs can.
     read_only: HashSet<String>,
+    /// Attributes that were written out of turn.
+    told: HashSet<ObjectId>,
     plan: Plan,
 }
 
@@ -132,6 +137,9 @@ impl Steps {
     ) {
         let object = ObjectId::new("attribute", format!("{}/{name}", owner.object));
         let value = value.to_string();
+        if self.told.contains(&object) {
+            return;
+        }
         match files.get(name) {
             Some(file) if attribute.is_some_and(|known| same(known.kind, &value, &file.value)) => {
                 // What is given when the object is made is no object of its own.

@@ -112,6 +112,7 @@ impl Fake {
     fn set(&self, table: &'static [tables::Row], folder: &str, name: &str, value: &str) -> Outcome {
         let row = attribute(table, name).ok_or("EINVAL")?;
         let value = row.format.stored(value)?;
+        self.taken(folder, name, &value)?;
         // One value has two names.
         let names: &[&str] = match name {
             "forward_dst" | "forwarding" => &["forward_dst", "forwarding"],
@@ -120,6 +121,33 @@ impl Fake {
         for name in names {
             let path = if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") };
             self.put(&path, &row.format.shown(&value, row.default), row.mode);
+        }
+        Ok(())
+    }
+
+    /// Refuses a value that another object has and no two may share.
+    fn taken(&self, folder: &str, name: &str, value: &str) -> Outcome {
+        let (all, error) = match name {
+            "rel_tgt_id" if folder.starts_with("targets/") => {
+                let drivers = self.names("targets").into_iter();
+                let targets = |driver| {
+                    let names = self.names(&format!("targets/{driver}")).into_iter();
+                    names.map(move |name| format!("targets/{driver}/{name}"))
+                };
+                (drivers.flat_map(targets).collect::<Vec<String>>(), "EBADSLT")
+            }
+            "usn" => {
+                let names = self.names("devices").into_iter();
+                (names.map(|name| format!("devices/{name}")).collect(), "EEXIST")
+            }
+            _ => return Ok(()),
+        };
+        let has = |other: &String| {
+            let shown = fs::read_to_string(self.at(&format!("{other}/{name}"))).unwrap_or_default();
+            other != folder && shown.lines().next() == Some(value)
+        };
+        if all.iter().any(has) {
+            return Err(error);
         }
         Ok(())
     }

@@ -19,6 +19,10 @@ pub(super) enum Format {
     Number,
     /// `0x` and hexadecimal; saved when it is not the default.
     Hex,
+    /// Decimal from 1 to 65535, which nothing takes back to 0; saved when it is not 0.
+    Id,
+    /// The same, always saved.
+    SavedId,
     /// Decimal, never saved.
     Unsaved,
     /// Always saved.
@@ -37,7 +41,7 @@ impl Format {
     pub(super) fn shown(self, value: &str, default: &str) -> String {
         let key = match self {
             Format::Unsaved => false,
-            Format::Saved => true,
+            Format::Saved | Format::SavedId => true,
             _ => value != default,
         };
         match (self, key) {
@@ -53,6 +57,10 @@ impl Format {
     pub(super) fn stored(self, data: &str) -> Result<String, &'static str> {
         let data = data.trim_end_matches('\n');
         match self {
+            Format::Id | Format::SavedId => match data.parse::<u16>() {
+                Ok(number) if number != 0 => Ok(number.to_string()),
+                _ => Err("EINVAL"),
+            },
             Format::Number | Format::Hex | Format::Unsaved => {
                 let hex = data.strip_prefix("0x").map(|digits| i64::from_str_radix(digits, 16));
                 let number = hex.unwrap_or_else(|| data.parse()).map_err(|_| "EINVAL")?;
@@ -67,7 +75,7 @@ const fn row(name: &'static str, mode: u32, default: &'static str, format: Forma
     Row { name, mode, default, format }
 }
 
-use Format::{Comment, Hex, Number, Path, Saved, Text, Unsaved, WriteOnly};
+use Format::{Comment, Hex, Id, Number, Path, Saved, SavedId, Text, Unsaved, WriteOnly};
 
 pub(super) static CORE: &[Row] = &[
     row("threads", 0o644, "2", Number),
@@ -85,7 +93,7 @@ pub(super) static CORE: &[Row] = &[
 ];
 
 pub(super) static TARGET: &[Row] = &[
-    row("rel_tgt_id", 0o644, "0", Number),
+    row("rel_tgt_id", 0o644, "0", Id),
     row("addr_method", 0o644, "PERIPHERAL", Text),
     row("io_grouping_type", 0o644, "auto", Text),
     row("black_hole", 0o644, "0", Unsaved),
@@ -124,12 +132,12 @@ pub(super) static SESSION: &[Row] = &[
 ];
 
 pub(super) static TARGET_GROUP: &[Row] = &[
-    row("group_id", 0o644, "0", Saved),
+    row("group_id", 0o644, "0", SavedId),
     row("preferred", 0o644, "0", Number),
     row("state", 0o644, "active", Saved),
 ];
 
-pub(super) static REMOTE_TARGET: &[Row] = &[row("rel_tgt_id", 0o644, "0", Saved)];
+pub(super) static REMOTE_TARGET: &[Row] = &[row("rel_tgt_id", 0o644, "0", SavedId)];
 
 /// What every device has.
 macro_rules! device {

@@ -101,3 +101,23 @@ fn what_shows_no_key_goes_back_to_its_default_too() {
     assert_eq!((report.state, writes), (State::Up, expected.to_vec()));
     assert_eq!(fake.dump(), fresh);
 }
+
+#[test]
+fn a_group_number_that_cannot_be_taken_away_stays_and_is_named() {
+    let mut fake = system();
+    let changed =
+        PROFILE.replacen("group_id = 7", "group_id = 0", 1).replacen("rel_tgt_id = 3", "rel_tgt_id = 0", 1);
+    for source in [own("/profile.toml"), keep("/profile.toml")] {
+        let (report, writes) = load(&mut fake, &source, &changed);
+        assert_eq!((report.state, writes), (State::Up, Vec::new()), "{:?}", report.failures);
+        for file in ["here/group_id is 7", "there/other/rel_tgt_id is 3"] {
+            assert!(report.notes.iter().any(|note| note.contains(file)), "{:?}", report.notes);
+        }
+    }
+    // One that is made without a number has none, twice.
+    let mut fake = Fake::new();
+    let (report, _) = load(&mut fake, &own("/profile.toml"), &changed);
+    assert_eq!((report.state, report.notes.len()), (State::Up, 0), "{:?}", report.failures);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &changed);
+    assert_eq!((report.notes.len(), writes), (0, Vec::new()));
+}

@@ -55,14 +55,22 @@ fn add_target_group(
     let (folder, own) = (format!("{parent}/{name}"), [id]);
     let empty = TargetGroupState::default();
     let state = there.unwrap_or(&empty);
-    let made = there.is_none();
-    // A group that was just made has no number, is not preferred and active.
-    if group.group_id != 0 || !made {
-        value(&folder, "group_id", group.group_id, &own, &state.files, steps);
-    }
+    number(&folder, "group_id", group.group_id, &own, &state.files, steps);
     targets(stack, owner, group, &folder, &own, state, steps);
     value(&folder, "preferred", u8::from(group.preferred), &own, &state.files, steps);
     value(&folder, "state", group.state.as_str(), &own, &state.files, steps);
+}
+
+/// A number, which only making the object anew takes away again: 0 is that of one just made.
+fn number(folder: &str, key: &str, number: u16, needs: &[ObjectId], files: &Files, steps: &mut Steps) {
+    match files.get(key) {
+        None if number == 0 => {}
+        Some(file) if number == 0 && file.value != "0" => steps.note(format!(
+            "{folder}/{key} is {} and should be none, and nothing takes a number away: it stays until `appliance unload` and `appliance load`",
+            file.value
+        )),
+        _ => value(folder, key, number, needs, files, steps),
+    }
 }
 
 fn value(folder: &str, key: &str, value: impl Display, needs: &[ObjectId], files: &Files, steps: &mut Steps) {
@@ -104,9 +112,7 @@ fn targets(
         }
         let none = Files::new();
         let files = there.map_or(&none, |(_, files)| files);
-        if target.rel_tgt_id != 0 {
-            let folder = format!("{folder}/{}", target.name);
-            value(&folder, "rel_tgt_id", target.rel_tgt_id, &[object], files, steps);
-        }
+        let folder = format!("{folder}/{}", target.name);
+        number(&folder, "rel_tgt_id", target.rel_tgt_id, &[object], files, steps);
     }
 }

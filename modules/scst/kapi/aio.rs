@@ -40,6 +40,27 @@ struct Kio {
     users: Atomic<i32>,
 }
 
+impl Kio {
+    /// Frees the table of its own, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The table must be what `prepare` took apart, and in use no more.
+    unsafe fn drop_table(&self) {
+        if self.table.is_null() {
+            return;
+        }
+        // SAFETY: By this function's contract.
+        drop(unsafe {
+            KVec::from_raw_parts(
+                self.table.cast::<MaybeUninit<c::bio_vec>>(),
+                0,
+                self.table_len,
+            )
+        });
+    }
+}
+
 const _: () = assert!(mem::size_of::<Kio>() <= mem::size_of::<InlineBio>());
 const _: () = assert!(mem::align_of::<Kio>() <= mem::align_of::<InlineBio>());
 
@@ -135,6 +156,10 @@ impl File {
                 core::slice::from_raw_parts_mut(table.cast(), table_len)
             };
             let (filled, bytes) = segments.fill(room, io.len);
+            if !self.takes(filled) {
+                (*kio).drop_table();
+                return Err(EINVAL);
+            }
             let way = match io.way {
                 Transfer::Read => c::ITER_DEST,
                 Transfer::Write => c::ITER_SOURCE,
@@ -218,13 +243,7 @@ unsafe fn take<T: Carrier + 'static>(kio: *mut Kio, ret: isize) -> (T, Result<u6
     // SAFETY: By this function's contract; the table is what `prepare` took apart.
     unsafe {
         bindings::scst_helper_iocb_finish(&raw mut (*kio).iocb);
-        if !(*kio).table.is_null() {
-            drop(KVec::from_raw_parts(
-                (*kio).table.cast::<MaybeUninit<c::bio_vec>>(),
-                0,
-                (*kio).table_len,
-            ));
-        }
+        (*kio).drop_table();
         let result = match u64::try_from(ret) {
             Ok(bytes) => Ok(bytes),
             Err(_) => to_result(ret as i32).map(|()| 0),

@@ -14,6 +14,7 @@ use kernel::str::CStr;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 use super::cmnd::Cmnd;
+use super::segments::Fit;
 use super::{bindings, open};
 
 /// Segments that one call into the file system carries; 1 KiB of stack.
@@ -46,6 +47,8 @@ pub struct File {
     file: NonNull<c::file>,
     /// A sync has failed of which only those were told who wrote nothing. The kernel tells each failure once.
     untold: Atomic<bool>,
+    /// What the storage takes as it lies, where transfers bypass the page cache.
+    fit: Option<Fit>,
 }
 
 // SAFETY: A `struct file` opened without a user's descriptor may be used from any thread.
@@ -60,9 +63,14 @@ impl File {
         Self::open_with(path, access, 0)
     }
 
-    /// [`File::open`], for transfers that bypass the page cache. `EINVAL` where the file system cannot do that.
+    /// [`File::open`], for transfers that bypass the page cache. `EINVAL` where the file system cannot do that. Sleeps.
     pub fn open_direct(path: &CStr, access: Access) -> Result<Self> {
-        Self::open_with(path, access, c::O_DIRECT)
+        let mut file = Self::open_with(path, access, c::O_DIRECT)?;
+        let (mut memory, mut length) = (0, 0);
+        // SAFETY: The file is open, both places are ours.
+        unsafe { bindings::scst_helper_file_direct_units(file.raw(), &mut memory, &mut length) };
+        file.fit = Some(Fit::of_units(memory, length));
+        Ok(file)
     }
 
     fn open_with(path: &CStr, access: Access, more: u32) -> Result<Self> {
@@ -76,6 +84,7 @@ impl File {
         Ok(Self {
             file: open::open(path, flags, &[c::S_IFREG, c::S_IFBLK])?,
             untold: Atomic::new(false),
+            fit: None,
         })
     }
 
@@ -89,8 +98,16 @@ impl File {
         unsafe { bindings::scst_helper_file_size(self.file.as_ptr()) }.max(0) as u64
     }
 
+    /// Segments can be transferred as they lie. The block layer says otherwise only when it issues a transfer, which may have
+    /// ended in part by then.
+    pub(super) fn takes(&self, table: &[c::bio_vec]) -> bool {
+        self.fit
+            .is_none_or(|fit| table.iter().all(|segment| fit.takes(segment)))
+    }
+
     /// Moves `len` bytes between the start of the command's buffer and offset `pos` of the file. Returns the bytes
-    /// moved, which are fewer only at the end of the buffer or of the file. Sleeps.
+    /// moved, which are fewer only at the end of the buffer or of the file. `EINVAL`, perhaps having moved some, where the page
+    /// cache is bypassed and the storage cannot take the buffer as it lies, or not from `pos` on. Sleeps.
     pub fn transfer(&self, cmnd: &Cmnd, way: Transfer, pos: u64, len: u64) -> Result<u64> {
         let mut at = c::loff_t::try_from(pos).map_err(|_| EINVAL)?;
         let mut segments = cmnd.segments();
@@ -98,6 +115,9 @@ impl File {
         while moved < len {
             let mut table = [const { MaybeUninit::uninit() }; BATCH];
             let (table, bytes) = segments.fill(&mut table, len.saturating_sub(moved));
+            if !self.takes(table) {
+                return Err(EINVAL);
+            }
             let done = self.batch(way, table, bytes, &mut at)?;
             moved = moved.saturating_add(done);
             if done < bytes || bytes == 0 {

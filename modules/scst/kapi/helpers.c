@@ -206,6 +206,19 @@ H(void, host_let_go, (struct Scsi_Host *host), mutex_unlock(&host->scan_mutex));
 H(void, file_forget, (struct file *file, loff_t first, loff_t last),
   if (mapping_can_writeback(file->f_mapping))
 	invalidate_inode_pages2_range(file->f_mapping, first >> PAGE_SHIFT, last >> PAGE_SHIFT));
+
+/* What transfers past the page cache are multiples of, in memory and in length. Where nothing is said, what every disk takes. */
+void scst_helper_file_direct_units(struct file *file, u32 *memory, u32 *length)
+{
+	struct kstat stat;
+
+	if (vfs_getattr_nosec(&file->f_path, &stat, STATX_DIOALIGN, 0))
+		stat = (struct kstat){};
+	*memory = stat.dio_mem_align ?: SECTOR_SIZE;
+	*length = stat.dio_offset_align ?: SECTOR_SIZE;
+}
+EXPORT_SYMBOL_GPL(scst_helper_file_direct_units);
+
 /*
  * Bios that a task submits while it submits another one are kept until that has been handed over. One of ours must not be: the
  * outer one's next part may wait for its first, which waits for ours. Where the stack is short, as with disks on disks of ours, or

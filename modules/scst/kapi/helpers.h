@@ -90,6 +90,7 @@ int scst_helper_file_unlink(struct file *file);
 void scst_helper_file_close(struct file *file);
 void scst_helper_bdev_file_close(struct file *file);
 struct scatterlist *scst_helper_sg_next(struct scatterlist *sg);
+void scst_helper_file_direct_units(struct file *file, u32 *memory, u32 *length);
 void scst_helper_file_forget(struct file *file, loff_t first, loff_t last);
 struct bio_list *scst_helper_bio_list_take(void);
 void scst_helper_bio_list_give_back(struct bio_list *list);

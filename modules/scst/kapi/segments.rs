@@ -60,6 +60,33 @@ impl Segments<'_> {
     }
 }
 
+/// What segments have to be multiples of, where storage takes them as they lie: masks of the bits that must be zero.
+#[derive(Clone, Copy)]
+pub(super) struct Fit {
+    /// Of where they begin in their page.
+    memory: u32,
+    /// Of their bytes.
+    length: u32,
+}
+
+impl Fit {
+    /// For storage that wants memory and lengths in multiples of powers of two. Storage may have to cut a transfer behind any
+    /// segment, so each is of whole blocks.
+    pub(super) const fn of_units(memory: u32, length: u32) -> Self {
+        let memory = memory.saturating_sub(1);
+        Self {
+            memory,
+            length: memory | length.saturating_sub(1),
+        }
+    }
+
+    /// Whether a segment is so.
+    #[inline]
+    pub(super) fn takes(self, segment: &c::bio_vec) -> bool {
+        segment.bv_offset & self.memory == 0 && segment.bv_len & self.length == 0
+    }
+}
+
 impl Iterator for Segments<'_> {
     type Item = c::bio_vec;
 

@@ -127,6 +127,51 @@ def _():
             check(dev.good(READ_10 % 2, 8192, odd=odd).data == pattern, "not what was written at", odd)
 
 
+# How a buffer of eight blocks can lie: bytes behind the start of a page, and lengths of its pieces but the last.
+ODD = ((0, ()), (16, ()), (2044, ()), (4, (4,)), (0, (2048,)), (0, (1024,)), (0, (256,)), (0, (16,)), (16, (2048,)), (0, (1024, 8, 16)))
+
+
+def odd_buffers(handler, path, params="", waits=False):
+    """Writes and reads with buffers of all kinds that the initiator's side takes as they are, up to 16 MiB of the medium."""
+    must(TREE + "/handlers/%s/mgmt" % handler, "add_device odd filename=%s; %s" % (path, params))
+    if waits:
+        # What is past the page cache is asynchronous when it is made.
+        must(TREE + "/devices/odd/async", "0")
+    must(luns(), "add odd 0")
+    blocks = 1 if "blocksize=4096" in params else 8
+    # This node takes buffers as they are, where sg has ones of its own.
+    with sg.Device(node(0)) as dev:
+        for turn, (odd, pieces) in enumerate(ODD * 2):
+            data, lba = os.urandom(4096), turn * 9
+            # With FUA in the second round.
+            cdb = "%02x %02x %08x 00 %04x 00"
+            where = handler, path, params, "waits" if waits else "", "at", odd, "pieces", pieces
+            flags = 8 if turn >= len(ODD) else 0
+            answer = dev.command(cdb % (0x2A, flags, lba, blocks), out=data, odd=odd, pieces=pieces)
+            check(answer.status == 0, "WRITE", *where, answer)
+            answer = dev.command(cdb % (0x28, flags, lba, blocks), 4096, odd=odd, pieces=pieces)
+            check(answer.status == 0, "READ", *where, answer)
+            check(answer.data == data, "not what was written,", *where)
+            check(dev.good(cdb % (0x28, 0, lba, blocks), 4096).data == data, "not what was written, read plainly;", *where)
+    must(luns(), "del 0")
+    rows.remove_device("odd")
+
+
+@row("odd-buffers-past-the-page-cache")
+def _():
+    """A buffer that the storage below cannot take as it lies is moved all the same, past the page cache too, waited for or not."""
+    rows.shell("/usr/sbin/mke2fs -q -t ext4 -F /dev/vdb && mkdir -p /tmp/odd && mount -t ext4 /dev/vdb /tmp/odd && "
+               "dd if=/dev/zero of=/tmp/odd/disk bs=1M count=4 2>/dev/null")
+    try:
+        for waits in (False, True):
+            odd_buffers("vdisk_fileio", "/tmp/odd/disk", "o_direct=1; async=1", waits)
+    finally:
+        rows.shell("umount /tmp/odd")
+    for waits in (False, True):
+        odd_buffers("vdisk_fileio", "/dev/vdb", "o_direct=1; async=1", waits)
+    odd_buffers("vdisk_blockio", "/dev/vdb")
+
+
 @row("98b09a7a2-large-transfers")
 def _():
     """Transfers of many pages in many pieces arrive whole."""

@@ -13,6 +13,11 @@ NONE, TO_DEVICE, FROM_DEVICE = -1, -2, -3
 RESET_DEVICE, RESET_TARGET = 1, 4
 
 
+class Piece(ctypes.Structure):
+    """One of the pieces of memory that a buffer can be made of (struct iovec)."""
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
 class Header(ctypes.Structure):
     _fields_ = [("interface_id", ctypes.c_int), ("dxfer_direction", ctypes.c_int), ("cmd_len", ctypes.c_ubyte),
                 ("mx_sb_len", ctypes.c_ubyte), ("iovec_count", ctypes.c_ushort), ("dxfer_len", ctypes.c_uint),
@@ -30,6 +35,16 @@ def scatter(area):
     random.shuffle(pages)
     for at in pages:
         area[at] = 1
+
+
+def spans(size, odd, pieces):
+    """Where a buffer of `size` bytes lies: offset and length of its pieces, all but the last of the lengths that `pieces` says. The
+    first begins `odd` bytes into a page, each later one `odd` bytes into the second page behind the one before."""
+    found, at = [], odd
+    for length in list(pieces) + [size - sum(pieces)]:
+        found.append((at, length))
+        at += -(-length // mmap.PAGESIZE) * mmap.PAGESIZE + mmap.PAGESIZE
+    return found
 
 
 class Answer:
@@ -65,25 +80,29 @@ class Device:
     def __exit__(self, *_):
         os.close(self.fd)
 
-    def command(self, cdb, length=0, out=None, odd=0, timeout_ms=30000, direction=None, scattered=False):
-        """Sends a CDB (bytes, or text in hexadecimal); `odd` moves the buffer off its page boundary;
+    def command(self, cdb, length=0, out=None, odd=0, timeout_ms=30000, direction=None, scattered=False, pieces=()):
+        """Sends a CDB (bytes, or text in hexadecimal); `odd` moves the buffer off its page boundary, `pieces` cuts it (`spans`);
         with `scattered` it is made of pages from all over the memory, for a node that takes them as they are."""
         cdb = bytes.fromhex(cdb) if isinstance(cdb, str) else bytes(cdb)
         size = len(out) if out is not None else length
-        area = mmap.mmap(-1, size + odd + 4096)
+        places = spans(size, odd, pieces)
+        area = mmap.mmap(-1, sum(places[-1]) + 4096)
         if scattered:
             scatter(area)
         if out is not None:
-            area[odd:odd + size] = out
+            sent = memoryview(out)
+            for at, length in places:
+                area[at:at + length], sent = sent[:length], sent[length:]
         base = (ctypes.c_ubyte * len(area)).from_buffer(area)
         command, sense = (ctypes.c_ubyte * len(cdb))(*cdb), (ctypes.c_ubyte * 252)()
         if direction is None:
             direction = TO_DEVICE if out is not None else FROM_DEVICE if size else NONE
+        buffer = (Piece * len(places))(*((ctypes.addressof(base) + at, length) for at, length in places))
         header = Header(interface_id=ord("S"), dxfer_direction=direction, cmd_len=len(cdb), mx_sb_len=252, dxfer_len=size,
-                        dxferp=ctypes.addressof(base) + odd if size else None, cmdp=ctypes.addressof(command),
+                        dxferp=ctypes.addressof(buffer) if size else None, iovec_count=len(places) if size else 0, cmdp=ctypes.addressof(command),
                         sbp=ctypes.addressof(sense), timeout=timeout_ms)
         fcntl.ioctl(self.fd, SG_IO, header)
-        data = bytes(area[odd:odd + size])
+        data = b"".join(area[at:at + length] for at, length in places)
         return Answer(header, data, bytes(sense)[:header.sb_len_wr])
 
     def good(self, cdb, length=0, **more):

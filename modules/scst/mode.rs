@@ -36,6 +36,11 @@ impl Mode {
         self.0.store(pack(state), Relaxed);
     }
 
+    /// Sets all of them to `to` if they still are `from`. Returns whether they were.
+    pub fn replace(&self, from: &ModeState, to: &ModeState) -> bool {
+        self.0.cmpxchg(pack(from), pack(to), Relaxed).is_ok()
+    }
+
     /// Write cache enabled.
     #[inline]
     pub fn wce(&self) -> bool {

@@ -82,19 +82,13 @@ impl StateFile {
         }
         let mut bytes = KVVec::from_elem(0_u8, pr_file::len(state), GFP_KERNEL)?;
         pr_file::write(state, &mut bytes);
-        match state_file::read(&self.path, MAX_BYTES) {
-            Ok(mut before) if parse_bytes(&before).is_ok() => {
-                if let Some(mark) = before.first_chunk_mut::<{ state_file::MARK }>() {
-                    *mark = [0; state_file::MARK];
-                }
-                state_file::write(&self.previous()?, &before, &SIGNATURE)?;
-            }
-            // Whether it is whole is not known: it stays as it is.
-            Err(e) if e == ENOMEM || e == EIO => return Err(e),
-            // What is not whole must not take the place of the one before it.
-            _ => {}
-        }
-        state_file::write(&self.path, &bytes, &SIGNATURE)
+        state_file::write_keeping(
+            &self.path,
+            &self.previous()?,
+            (&bytes, &SIGNATURE),
+            MAX_BYTES,
+            |before| parse_bytes(before).is_ok(),
+        )
     }
 
     /// Removes it, and the one before it. Sleeps.

@@ -8,7 +8,7 @@ use scst::command::{Admitted, Command, Outcome};
 use scst::execute::cut;
 use scst::proto::cdb::{Command as Cdb, ModeSelect};
 use scst::proto::device_type::DeviceType;
-use scst::proto::inquiry::{BlockLimits, BlockPages, Provisioning, UnmapLimits, ROTATION_RATE};
+use scst::proto::inquiry::{BlockLimits, BlockPages, Provisioning, ROTATION_RATE};
 use scst::proto::sense::Sense;
 
 use crate::disk::{Disk, PHYSICAL_BLOCK};
@@ -76,11 +76,7 @@ impl<S: Store> Disk<S> {
                 optimal_transfer: blocks(optimal),
                 max_write_same: WRITE_SAME_MAX.wrapping_shr(self.block_shift),
                 wsnz: true,
-                unmap: self.thin.then(|| UnmapLimits {
-                    max_lbas: self.max_unmap_blocks(),
-                    granularity: self.physical_blocks(),
-                    alignment: None,
-                }),
+                unmap: self.thin.then(|| self.unmap_limits()),
             },
             rotation_rate: if self.rotational {
                 ROTATION_RATE
@@ -120,7 +116,7 @@ impl<S: Store> Disk<S> {
         match self.unit.mode_select(&cmd, request, &self.mode_face()) {
             Err(sense) => cmd.finish(sense.into()),
             Ok((before, after)) => {
-                let Some(cmd) = self.unit.save(cmd, request, &after) else {
+                let Some(cmd) = self.unit.save(cmd, request, (before, after)) else {
                     return;
                 };
                 if before.wce && !after.wce {

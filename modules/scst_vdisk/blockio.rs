@@ -130,6 +130,7 @@ impl Store for BlockIo {
             optimal_io: Some(device.optimal_io_size()).filter(|bytes| *bytes > 0),
             volatile: device.has_write_cache(),
             max_unmap: device.max_discard_bytes(),
+            unmap_units: device.discard_units(),
         };
         let writers = Writers::new()?;
         self.device.put(Ready::new(Device { device, writers })?)?;

@@ -15,6 +15,7 @@ use scst::kapi::sysfs::Attr;
 use scst::mode::Mode;
 use scst::proto::capacity::Capacity;
 use scst::proto::device_type::DeviceType;
+use scst::proto::inquiry::UnmapLimits;
 use scst::proto::mode::ModeState;
 use scst::proto::opcode::OpDesc;
 use scst::proto::range::ByteRange;
@@ -43,6 +44,8 @@ pub(crate) struct Disk<S> {
     pub(crate) block_shift: u32,
     /// Logical blocks of the medium.
     blocks: Atomic<u64>,
+    /// The most of them that it has, whatever the store has; [`u64::MAX`] where nobody has said a number.
+    pub(crate) most_blocks: Atomic<u64>,
     pub(crate) read_only: bool,
     /// No flush is needed: the store has no volatile cache, or was said to have none.
     pub(crate) nv_cache: bool,
@@ -71,6 +74,10 @@ pub(crate) struct Disk<S> {
     pub(crate) formatting: Arc<Progress>,
     /// Most bytes that one UNMAP gives back.
     max_unmap: Atomic<u64>,
+    /// Bytes of the units that the store gives back whole; 0 where it does not say.
+    unmap_unit: Atomic<u32>,
+    /// Bytes before the first of them.
+    unmap_first: Atomic<u32>,
     /// READ CAPACITY (16) tells of physical blocks.
     pub(crate) lb_per_pb_exp: Atomic<bool>,
     /// `opt_trans_len` in bytes.
@@ -105,6 +112,7 @@ impl<S: Store> Disk<S> {
             store,
             block_shift: params.block_shift,
             blocks: Atomic::new(0),
+            most_blocks: Atomic::new(u64::MAX),
             read_only: params.read_only,
             nv_cache,
             cache_is_safe: params.nv_cache,
@@ -122,6 +130,8 @@ impl<S: Store> Disk<S> {
             physical_exponent: Atomic::new(0),
             formatting,
             max_unmap: Atomic::new(sbc::WRITE_SAME_MAX),
+            unmap_unit: Atomic::new(0),
+            unmap_first: Atomic::new(0),
             lb_per_pb_exp: Atomic::new(true),
             opt_trans_len: Atomic::new(OPT_TRANS_LEN),
             opt_trans_len_set: Atomic::new(false),
@@ -136,16 +146,20 @@ impl<S: Store> Disk<S> {
         }))
     }
 
-    /// Takes over what opening the store told. Returns the logical blocks in it.
+    /// Takes over what opening the store told. Returns the logical blocks of the medium.
     fn take_over(&self, facts: &Facts) -> u64 {
         let exponent = exponent(facts.physical_block_size, self.block_shift);
         self.physical_exponent.store(exponent.into(), Relaxed);
         self.max_unmap.store(facts.max_unmap, Relaxed);
+        let (unit, first) = facts.unmap_units.unwrap_or((0, 0));
+        self.unmap_unit.store(unit, Relaxed);
+        self.unmap_first.store(first, Relaxed);
         if !self.opt_trans_len_set.load(Relaxed) {
             self.opt_trans_len
                 .store(facts.optimal_io.unwrap_or(OPT_TRANS_LEN), Relaxed);
         }
-        facts.size.wrapping_shr(self.block_shift)
+        let there_are = facts.size.wrapping_shr(self.block_shift);
+        there_are.min(self.most_blocks.load(Relaxed))
     }
 
     /// Opens the store, and tells the initiators. Nothing happens where it is open.
@@ -204,6 +218,8 @@ impl<S: Store> Disk<S> {
             return Err(EINVAL);
         }
         *filename = Some(path);
+        // What was said was said of another medium.
+        self.most_blocks.store(u64::MAX, Relaxed);
         Ok(())
     }
 
@@ -249,6 +265,22 @@ impl<S: Store> Disk<S> {
     pub(crate) fn max_unmap_blocks(&self) -> u32 {
         let blocks = self.max_unmap.load(Relaxed).wrapping_shr(self.block_shift);
         u32::try_from(blocks).unwrap_or(u32::MAX)
+    }
+
+    /// What one UNMAP covers, and best covers: physical blocks where the store knows no units of its own.
+    pub(crate) fn unmap_limits(&self) -> UnmapLimits {
+        let blocks = |bytes: u32| bytes.wrapping_shr(self.block_shift);
+        let unit = self.unmap_unit.load(Relaxed);
+        let first = self.unmap_first.load(Relaxed);
+        let is_at_a_block = first & self.block_size().wrapping_sub(1) == 0;
+        UnmapLimits {
+            max_lbas: self.max_unmap_blocks(),
+            granularity: match blocks(unit) {
+                0 => self.physical_blocks(),
+                blocks => blocks,
+            },
+            alignment: (unit > 0 && is_at_a_block).then(|| blocks(first)),
+        }
     }
 
     /// Logical blocks in a physical one.

@@ -124,19 +124,23 @@ impl<S: Store> Disk<S> {
         self.unit.identity_changed()
     }
 
-    /// Gives the disk another size: not more than its store has.
+    /// Gives the disk another size, which it keeps when its store is opened again: not more than its store has.
     fn set_size(&self, bytes: u64) -> Result {
         if !self.is_whole_blocks(bytes)
             || self.store.size().is_some_and(|there_are| bytes > there_are)
         {
             return Err(EINVAL);
         }
+        let blocks = bytes.wrapping_shr(self.block_shift);
+        self.most_blocks.store(blocks, Relaxed);
         self.resize(bytes)
     }
 
     /// Takes the store's size over. `EMEDIUMTYPE` where it is not open.
     fn resync(&self) -> Result {
-        self.resize(self.store.size().ok_or(EMEDIUMTYPE)?)
+        let bytes = self.store.size().ok_or(EMEDIUMTYPE)?;
+        self.most_blocks.store(u64::MAX, Relaxed);
+        self.resize(bytes)
     }
 
     /// Tells the initiators that a thin disk has little room left.

@@ -114,6 +114,7 @@ impl Store for FileIo {
             optimal_io: None,
             volatile: true,
             max_unmap: WRITE_SAME_MAX,
+            unmap_units: None,
         })
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Format {
     progress: Arc<Progress>,
     /// Not empty.
     whole: ByteRange,
+    /// What is given back is not so after a loss of power, unless it is flushed.
+    volatile: bool,
 }
 
 impl Drop for Format {
@@ -66,15 +68,16 @@ impl Drop for Format {
 
 impl Format {
     /// `None` while another is running.
-    fn begin(progress: &Arc<Progress>, whole: ByteRange) -> Option<Self> {
+    fn begin(progress: &Arc<Progress>, whole: ByteRange, volatile: bool) -> Option<Self> {
         progress.0.cmpxchg(IDLE, 1, Full).ok()?;
         Some(Self {
             progress: progress.clone(),
             whole,
+            volatile,
         })
     }
 
-    /// Gives everything back, unless `stop` says that nobody wants it any more. Sleeps.
+    /// Gives everything back for good, with or without a write cache: unless `stop` says that nobody wants it any more. Sleeps.
     pub(crate) fn carry_out<M: Medium>(
         self,
         medium: &M,
@@ -97,7 +100,12 @@ impl Format {
             at = at.saturating_add(len);
             self.progress.set(at, self.whole.len);
         }
-        Ok(())
+        match self.volatile {
+            true => medium
+                .make_stable(self.whole)
+                .map_err(|_| Sense::FORMAT_FAILED.into()),
+            false => Ok(()),
+        }
     }
 
     /// [`Format::carry_out`] for a command that was answered before. Sleeps.
@@ -140,7 +148,7 @@ impl<S: Store> Disk<S> {
         if !self.thin || whole.len == 0 {
             return finish(cmd, Ok(()));
         }
-        match Format::begin(&self.formatting, whole) {
+        match Format::begin(&self.formatting, whole, self.needs_flushes()) {
             None => cmd.finish(Sense::FORMAT_IN_PROGRESS.into()),
             Some(format) if immed => match self.store.format_unasked(format) {
                 Ok(()) => finish(cmd, Ok(())),

@@ -122,6 +122,7 @@ impl Vdisk {
             optimal_io: None,
             volatile: true,
             max_unmap: 0,
+            unmap_units: None,
         };
         self.disk(request, params, Some(facts), NullIo::new())
     }

@@ -154,8 +154,8 @@ impl Cdrom {
 
     fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
         match self.unit.mode_select(&cmd, request, &self.mode_face()) {
-            Ok((_, after)) => {
-                if let Some(cmd) = self.unit.save(cmd, request, &after) {
+            Ok(change) => {
+                if let Some(cmd) = self.unit.save(cmd, request, change) {
                     finish(cmd, Ok(()));
                 }
             }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mode parameters that outlive a reset, and the machine: kept in a file for each device, if there is a place for them.
+//! Mode parameters that outlive a reset, and the machine: kept in a file for each device, if there is a place for them. What
+//! was kept before stands beside it, with `~` behind its name, and counts where the file itself is not whole.
 
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use scst::attention::Precedence;
 use scst::command::{Admitted, Command};
 use scst::execute::cut;
-use scst::kapi::state_file;
 use scst::kapi::workq::WorkQueue;
+use scst::kapi::{global, state_file};
 use scst::mode::Mode;
+use scst::nexus::Nexus;
 use scst::proto::mode::ModeState;
 use scst::proto::mode_file;
 use scst::proto::sense::Sense;
@@ -27,6 +30,8 @@ pub(crate) struct Saved {
     /// The device's name, which is the file's.
     name: CString,
     path: CString,
+    previous: CString,
+    default: ModeState,
     /// The parameters in the file, or those of a new device.
     state: Mode,
     /// Held while the file is written.
@@ -42,8 +47,10 @@ impl Saved {
         if !state_file::has_parent(&path) {
             return Ok(None);
         }
+        let previous = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}~"))?;
+        let kept = |path| parse(name, &state_file::read(path, mode_file::MAX).ok()?, default);
         let state = match state_file::read(&path, mode_file::MAX) {
-            Ok(text) => parse(name, &text, default),
+            Ok(text) => parse(name, &text, default).or_else(|| kept(&previous)),
             Err(e) if e == ENOENT => Some(*default),
             Err(_) => None,
         };
@@ -54,6 +61,8 @@ impl Saved {
         let this = try_pin_init!(Self {
             name: CString::try_from_fmt(fmt!("{name}"))?,
             path,
+            previous,
+            default: *default,
             state: Mode::new(&state),
             turn <- new_mutex!(()),
         }? Error);
@@ -67,7 +76,8 @@ impl Saved {
 
     /// Saves `state`. It is on stable storage when this returns. Sleeps.
     fn keep(&self, state: &ModeState) -> Result {
-        let text = mode_file::write(self.name.to_str()?, state).ok_or(EINVAL)?;
+        let name = self.name.to_str()?;
+        let text = mode_file::write(name, state).ok_or(EINVAL)?;
         let mut bytes = [0; mode_file::MAX];
         let bytes = cut(&mut bytes, text.len() as u32);
         for (to, from) in bytes.iter_mut().zip(text.as_bytes()) {
@@ -79,25 +89,27 @@ impl Saved {
             .ok_or(EINVAL)?;
         let mark = core::mem::replace(head, [0; state_file::MARK]);
         let _turn = self.turn.lock();
-        state_file::write(&self.path, bytes, &mark)?;
+        state_file::write_keeping(
+            &self.path,
+            &self.previous,
+            (bytes, &mark),
+            mode_file::MAX,
+            |text| parse(name, text, &self.default).is_some(),
+        )?;
         self.state.set(state);
         Ok(())
     }
 
-    /// Saves `state` on `queue`, then ends the command.
-    pub(crate) fn keep_for(
-        self: Arc<Self>,
-        queue: &WorkQueue,
-        cmd: Command<Admitted>,
-        state: ModeState,
-    ) {
-        let errand = (self, state);
+    /// Saves what a command has set, on `queue`, then ends the command. What cannot be saved is taken back.
+    pub(crate) fn keep_for(self: Arc<Self>, queue: &WorkQueue, cmd: Command<Admitted>, set: Set) {
+        let errand = (self, set);
         queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
-            let (saved, state) = errand;
-            if saved.keep(&state).is_err() {
+            let (saved, set) = errand;
+            if saved.keep(&set.after).is_err() {
+                set.take_back(&cmd);
                 return cmd.finish(Sense::INTERNAL_TARGET_FAILURE.into());
             }
-            if state.wce {
+            if set.after.wce {
                 return finish(cmd, Ok(()));
             }
             // What is in the cache goes to stable storage before the answer, as the cache may just have gone off; by the
@@ -106,6 +118,37 @@ impl Saved {
             nexus.device().ops().finish_stable(cmd);
         });
     }
+}
+
+/// What a MODE SELECT has set.
+pub(crate) struct Set {
+    pub(crate) mode: Arc<Mode>,
+    pub(crate) before: ModeState,
+    pub(crate) after: ModeState,
+}
+
+impl Set {
+    /// Sets what was before, unless somebody has set something else since, and tells the other initiators.
+    fn take_back(&self, cmd: &Command<Admitted>) {
+        if self.mode.replace(&self.after, &self.before) {
+            let nexus = cmd.nexus();
+            tell_others(
+                nexus.device().name().as_str(),
+                nexus,
+                Sense::MODE_PARAMETERS_CHANGED,
+            );
+        }
+    }
+}
+
+/// Raises a condition at every nexus of the unit `name` but `by`.
+pub(crate) fn tell_others(name: &str, by: &Nexus, sense: Sense) {
+    let Ok(scst) = global::core() else { return };
+    scst.for_each_nexus(name, &mut |nexus| {
+        if !core::ptr::eq(nexus, by) {
+            nexus.unit_attentions().raise(sense, Precedence::Last);
+        }
+    });
 }
 
 /// The parameters in a file. One that asks for no cache at creation gets none, whatever it saved.

@@ -42,7 +42,7 @@ impl<S: Store> Disk<S> {
                         },
                     },
                 ),
-                other => nothing_to_move(cmd, other),
+                other => self.nothing_to_move(cmd, other),
             },
             Cdb::Write {
                 lba, blocks, fua, ..
@@ -55,7 +55,7 @@ impl<S: Store> Disk<S> {
                         durability: self.durability(fua),
                     },
                 ),
-                other => nothing_to_move(cmd, other),
+                other => self.nothing_to_move(cmd, other),
             },
             other => self.execute_other(cmd, other),
         }
@@ -210,7 +210,7 @@ impl<S: Store> Disk<S> {
     ) {
         match range {
             Ok(range) if range.len > 0 => self.store.verify(cmd, range, check, write),
-            other => nothing_to_move(cmd, other),
+            other => self.nothing_to_move(cmd, other),
         }
     }
 
@@ -265,18 +265,21 @@ impl<S: Store> Disk<S> {
         }
     }
 
+    /// Ends a command for an empty range, or for one that does not exist: which nobody knows of a store that is closed.
+    #[cold]
+    fn nothing_to_move(&self, cmd: Command<Admitted>, range: Result<ByteRange, Sense>) {
+        if !self.store.is_open() {
+            return not_open(cmd);
+        }
+        finish(cmd, range.map(|_| ()).map_err(Outcome::Check));
+    }
+
     /// Whether what is written may be lost before it is flushed. Asked anew each time: the device below may be given a
     /// cache while it is in use.
     #[inline]
     pub(crate) fn needs_flushes(&self) -> bool {
         !self.cache_is_safe && self.store.is_volatile()
     }
-}
-
-/// An empty range, or one that does not exist.
-#[cold]
-fn nothing_to_move(cmd: Command<Admitted>, range: Result<ByteRange, Sense>) {
-    finish(cmd, range.map(|_| ()).map_err(Outcome::Check));
 }
 
 fn answer(immed: bool) -> Answer {

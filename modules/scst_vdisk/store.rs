@@ -161,6 +161,8 @@ pub(crate) struct Facts {
     pub(crate) volatile: bool,
     /// Most bytes that it can be told at once are not needed any more.
     pub(crate) max_unmap: u64,
+    /// Bytes of the units that it gives back whole, and where the first of them begins; `None` where it does not say.
+    pub(crate) unmap_units: Option<(u32, u32)>,
 }
 
 /// A backing store. The functions that take a command finish it, here or later; they are called in the submitter's

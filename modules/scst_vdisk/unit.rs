@@ -8,14 +8,12 @@ use kernel::str::CString;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use scst::attention::Precedence;
 use scst::command::{Admitted, Command, Outcome};
 use scst::device::Create;
 use scst::execute::cut;
 use scst::kapi::global;
 use scst::kapi::sysfs::Page;
 use scst::mode::Mode;
-use scst::nexus::Nexus;
 use scst::proto::cdb::{Command as Cdb, ModeSelect, ModeSense};
 use scst::proto::device_type::DeviceType;
 use scst::proto::id::T10_DEV_ID_MAX;
@@ -28,7 +26,7 @@ use scst::proto::text::Text;
 use crate::attrs::{self, File};
 use crate::handler::Kind;
 use crate::identity::{Binary, Identity};
-use crate::saved::Saved;
+use crate::saved::{tell_others, Saved, Set};
 use crate::shared::Shared;
 
 /// Room for the longest INQUIRY data: page 83h with every identifier at its longest.
@@ -293,31 +291,28 @@ impl Unit {
         self.mode.set(&after);
         drop(one_at_a_time);
         if request.has_pages() {
-            self.tell_others(cmd.nexus(), Sense::MODE_PARAMETERS_CHANGED);
+            tell_others(self.name(), cmd.nexus(), Sense::MODE_PARAMETERS_CHANGED);
         }
         Ok((before, after))
     }
 
-    /// Raises a condition at every nexus of the unit but `by`.
-    fn tell_others(&self, by: &Nexus, sense: Sense) {
-        let Ok(scst) = global::core() else { return };
-        scst.for_each_nexus(self.name(), &mut |nexus| {
-            if !core::ptr::eq(nexus, by) {
-                nexus.unit_attentions().raise(sense, Precedence::Last);
-            }
-        });
-    }
-
-    /// Saves `state` where MODE SELECT asks for that, and ends the command. Gives it back where there is nothing to save.
+    /// Saves what was set where MODE SELECT asks for that, and ends the command. Gives it back where there is nothing to
+    /// save.
     pub(crate) fn save(
         &self,
         cmd: Command<Admitted>,
         request: &ModeSelect,
-        state: &ModeState,
+        (before, after): (ModeState, ModeState),
     ) -> Option<Command<Admitted>> {
         match &self.saved {
             Some(saved) if request.sp => {
-                saved.clone().keep_for(&self.shared.queue, cmd, *state);
+                let mode = self.mode.clone();
+                let set = Set {
+                    mode,
+                    before,
+                    after,
+                };
+                saved.clone().keep_for(&self.shared.queue, cmd, set);
                 None
             }
             _ => Some(cmd),

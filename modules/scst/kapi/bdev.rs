@@ -152,6 +152,15 @@ impl BlockDevice {
             << SECTOR_SHIFT
     }
 
+    /// Bytes of the units that the device discards, and where the first of them begins; `None` where it does not say.
+    pub fn discard_units(&self) -> Option<(u32, u32)> {
+        // SAFETY: By the type's invariant.
+        let bytes = unsafe { bindings::scst_helper_bdev_discard_granularity(self.raw()) };
+        // SAFETY: As above.
+        let first = unsafe { c::bdev_discard_alignment(self.raw()) };
+        (bytes > 0).then_some((bytes, first))
+    }
+
     /// The device has a volatile cache, so that flushes mean something.
     pub fn has_write_cache(&self) -> bool {
         // SAFETY: By the type's invariant.

@@ -51,6 +51,29 @@ pub fn write(path: &CStr, bytes: &[u8], mark: &[u8; MARK]) -> Result {
     sync_parent(path)
 }
 
+/// [`write`], after what was there and `is_whole` has gone to `previous`: one of the two always is. When this fails, `path`
+/// may be a file without its mark, and `previous` then is what was there. Files have `limit` bytes at most. Sleeps.
+pub fn write_keeping(
+    path: &CStr,
+    previous: &CStr,
+    (bytes, mark): (&[u8], &[u8; MARK]),
+    limit: usize,
+    is_whole: impl FnOnce(&[u8]) -> bool,
+) -> Result {
+    match read(path, limit) {
+        Ok(mut before) if is_whole(&before) => {
+            let head = before.first_chunk_mut::<MARK>().ok_or(EINVAL)?;
+            let mark = core::mem::replace(head, [0; MARK]);
+            write(previous, &before, &mark)?;
+        }
+        // Whether it is whole is not known: it stays as it is.
+        Err(e) if e == ENOMEM || e == EIO => return Err(e),
+        // What is not whole must not take the place of the one before it.
+        _ => {}
+    }
+    write(path, bytes, mark)
+}
+
 /// Removes `path`, for good when this returns. It need not exist. Sleeps.
 pub fn remove(path: &CStr) -> Result {
     let _root = InitRoot::enter();

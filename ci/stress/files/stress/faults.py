@@ -19,6 +19,8 @@ import lib
 from lib import DEFAULT, LOCAL, TREE, fail, must, say
 
 DEBUG = "/sys/kernel/debug/failslab"
+# Of attributes that show nothing and do not take every number.
+VALUES = {"eui64_id": "0x0123456789abcdef", "naa_id": "0x3000000000000001"}
 FILE, DISC, GROUPS = "/tmp/faults.img", "/tmp/faults.iso", TREE + "/device_groups"
 
 
@@ -73,7 +75,7 @@ def cases():
 
 
 def attributes():
-    """Every plain file that can be written, with what it shows already, or a new disc for a CD-ROM."""
+    """Every plain file that takes what it shows already, or a new disc for a CD-ROM."""
     for path in fuzz.writable():
         name = os.path.basename(path)
         if grammar.command(fuzz.random.Random(1), path) is not None or name in grammar.STOPPERS or name == "force_close":
@@ -81,7 +83,15 @@ def attributes():
         value = (lib.read(path) or b"").split(b"\n")[0]
         if path.endswith("/cd1/filename"):
             value = DISC.encode()
-        yield Case(path, value.decode(errors="replace") or "1")
+        case = Case(path, value.decode(errors="replace") or VALUES.get(name, "1"))
+        code = lib.write(case.path, case.data)
+        if code == errno.EAGAIN:
+            code = lib.settled(600)
+        if code:
+            # Whether it is right to is not the question here.
+            say("     refused: %s: %s" % (case, lib.name_of(code)))
+        else:
+            yield case
 
 
 def write_failing(path, data, nth, patience):

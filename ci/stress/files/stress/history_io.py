@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rows of history.py that send commands: residuals, odd buffers, rejected commands, error handling."""
 
+import errno
 import os
 import random
 import time
@@ -322,6 +323,112 @@ def _():
         dev.good(EJECT)
         dev.good(TEST_UNIT_READY)
     must(LOCAL + "/mgmt", "del_session scst_local_tgt other")
+
+
+@row("closed-store-is-not-ready")
+def _():
+    """A store that was never opened is not ready, whatever is asked of it; a size that was set outlasts its closing."""
+    blockio = TREE + "/handlers/vdisk_blockio/mgmt"
+    must(blockio, "add_device b1 filename=/dev/vdb; active=0")
+    must(luns(), "add b1 0")
+    not_ready = (2, 4, 3)
+    with sg_of(0) as dev:
+        dev.command(TEST_UNIT_READY)
+        for cdb, length in ((READ_10 % 1, 512), (READ_10 % 0, 0), (TEST_UNIT_READY, 0), ("2f 00 00 00 00 00 00 00 01 00", 0)):
+            check(dev.command(cdb, length).sense == not_ready, cdb, dev.command(cdb, length))
+        b1 = TREE + "/devices/b1/"
+        must(b1 + "active", "1")
+        whole = int(lib.read(b1 + "size").split()[0])
+        must(b1 + "size", str(whole // 2))
+        for _ in range(2):
+            must(b1 + "active", "0")
+            must(b1 + "active", "1")
+            shown = int(lib.read(b1 + "size").split()[0])
+            check(shown == whole // 2, "a size of", whole // 2, "was set, and is", shown)
+        must(b1 + "resync_size", "1")
+        check(int(lib.read(b1 + "size").split()[0]) == whole, "resync_size does not follow the store")
+
+
+@row("format-unit-is-durable")
+def _():
+    """What FORMAT UNIT gives back of a disk without a write cache is on stable storage when it ends."""
+    fileio("below", 16, "thin_provisioned=1")
+    must(luns(), "add below 0")
+    disk = node(0)
+    must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=%s; write_through=1; thin_provisioned=1" % disk)
+    must(luns(), "add b1 1")
+    with sg_of(1) as dev:
+        limits = dev.good("12 01 b0 00 40 00", 64).data
+        # The disk below names its units, and where they begin.
+        check(limits[32] & 0x80, "UGAVALID is not set:", limits[28:36].hex())
+        for cdb, out in (("04 00 00 00 00 00", None), ("04 10 00 00 00 00", bytes([0, 2, 0, 0]))):
+            before = flushes(disk)
+            dev.good(cdb, out=out)
+            lib.wait_for("a flush after " + cdb, lambda before=before: flushes(disk) > before)
+
+
+MODE_PAGES, SWP = "/var/lib/scst/vdev_mode_pages", 8
+
+
+def control(dev):
+    """The Control mode page of a unit, as MODE SELECT takes it."""
+    page = bytearray(dev.good("1a 08 0a 00 40 00", 64).data[:16])
+    page[0], page[4] = 0, page[4] & 0x7F
+    return page
+
+
+@row("mode-pages-are-saved-or-not-set")
+def _():
+    """A MODE SELECT that cannot be saved changes nothing, and what was saved before outlasts a loss of power while saving."""
+    rows.shell("mkdir -p {0} && mount -t tmpfs -o size=16k tmpfs {0}".format(MODE_PAGES))
+    try:
+        fileio("m1")
+        must(luns(), "add m1 0")
+        with sg_of(0) as dev:
+            save(dev, control(dev))
+            save(dev, control(dev))
+            # The page of memory that the file before the last has, and all others.
+            os.unlink(MODE_PAGES + "/m1~")
+            fill(MODE_PAGES + "/fill")
+            check(save_with_swp(dev).sense == (4, 0x44, 0), "saved where there is no room")
+            check(not control(dev)[8] & SWP, "what could not be saved is set")
+            os.unlink(MODE_PAGES + "/fill")
+            # The disk is protected, then not any more; the power goes while that is saved.
+            check(save_with_swp(dev).status == 0, "not saved")
+            page = control(dev)
+            page[8] &= ~SWP
+            save(dev, page)
+        must(luns(), "del 0")
+        must(TREE + "/handlers/vdisk_fileio/mgmt", "del_device m1")
+        with open(MODE_PAGES + "/m1", "r+b") as f:
+            f.write(bytes(8))
+        fileio("m1")
+        must(luns(), "add m1 0")
+        with sg_of(0) as dev:
+            check(control(dev)[8] & SWP, "what was saved before is lost")
+        must(luns(), "del 0")
+        must(TREE + "/handlers/vdisk_fileio/mgmt", "del_device m1")
+    finally:
+        rows.shell("umount " + MODE_PAGES)
+
+
+def save(dev, page):
+    dev.good("15 11 00 00 10 00", out=bytes(page))
+
+
+def save_with_swp(dev):
+    page = control(dev)
+    page[8] |= SWP
+    return dev.command("15 11 00 00 10 00", out=bytes(page))
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError as e:
+            check(e.errno == errno.ENOSPC, e)
 
 
 @row("reset-turns-the-cache-off")

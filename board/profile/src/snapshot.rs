@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub modules: BTreeMap<String, BTreeMap<String, String>>,
     /// The core's own files.
     pub files: Files,
+    /// Sizes in bytes of the block devices that devices stand on, by the path that the device has.
+    pub stores: BTreeMap<String, u64>,
     /// Handlers.
     pub handlers: BTreeMap<String, HandlerState>,
     /// Target drivers.

@@ -121,3 +121,46 @@ fn a_group_number_that_cannot_be_taken_away_stays_and_is_named() {
     let (report, writes) = load(&mut fake, &own("/profile.toml"), &changed);
     assert_eq!((report.notes.len(), writes), (0, Vec::new()));
 }
+
+#[test]
+fn a_disc_that_nobody_describes_any_more_leaves_the_drive() {
+    let mut fake = system();
+    let (tree, disc) = (fake.dump(), "name = \"cd1\"\nhandler = \"vcdrom\"\n");
+    let with_disc = PROFILE.replacen(disc, &format!("{disc}filename = \"/data/disc.iso\"\n"), 1);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &with_disc);
+    assert_eq!(
+        (report.state, writes),
+        (State::Up, vec!["devices/cd1/filename < /data/disc.iso".to_string()])
+    );
+    let (report, writes) = load(&mut fake, &keep("/profile.toml"), PROFILE);
+    assert_eq!(writes, Vec::<String>::new());
+    assert_eq!(report.notes, ["medium cd1 is not described and stays; --force removes it"]);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), PROFILE);
+    assert_eq!((report.state, writes), (State::Up, vec!["devices/cd1/filename < ".to_string()]));
+    assert_eq!(fake.dump(), tree);
+}
+
+#[test]
+fn a_disk_whose_size_nobody_describes_any_more_is_whole_again() {
+    let blockio = "\"vdisk_blockio\"\nfilename = \"/dev/disk-d\"";
+    let disk =
+        PROFILE.replacen("\"vdisk_fileio\"\nfilename = \"/data/disk1.img\"\nsize = \"1 MiB\"", blockio, 1);
+    let mut fake = Fake::new();
+    // The disk has 128 MiB and a sector more than whole blocks of 4096 bytes.
+    fs::create_dir_all(fake.root.at("/sys/class/block/vdb")).unwrap();
+    fs::write(fake.root.at("/dev/vdb"), "").unwrap();
+    std::os::unix::fs::symlink("vdb", fake.root.at("/dev/disk-d")).unwrap();
+    fs::write(fake.root.at("/sys/class/block/vdb/size"), "262145\n").unwrap();
+    let disk = disk.replacen(blockio, &format!("{blockio}\nblocksize = 4096"), 1);
+    let smaller = disk.replacen(blockio, &format!("{blockio}\nsize = \"64 MiB\""), 1);
+    load(&mut fake, &own("/profile.toml"), &disk);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &disk);
+    assert_eq!((report.notes.len(), writes), (0, Vec::new()), "{:?}", report.notes);
+    load(&mut fake, &own("/profile.toml"), &smaller);
+    let (report, writes) = load(&mut fake, &keep("/profile.toml"), &disk);
+    assert_eq!((report.notes.len(), writes), (1, Vec::new()), "{:?}", report.notes);
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &disk);
+    assert_eq!((report.state, writes), (State::Up, vec!["devices/disk1/size < 134217728".to_string()]));
+    let (_, writes) = load(&mut fake, &own("/profile.toml"), &disk);
+    assert_eq!(writes, Vec::<String>::new());
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads SCST's sysfs tree as its own management tools do: first lines, `[key]` lines, folders and links.
 
+use crate::block::SIZE_UNIT_BYTES;
 use crate::root::{self, Root};
 use board_profile::{
     DeviceGroupState, DriverState, File, Files, GroupState, HandlerState, LunState, Snapshot,
@@ -22,6 +23,8 @@ const PARAMETERS: &str = "The following parameters available:";
 pub(crate) fn read(root: &Root) -> Snapshot {
     let tree = root.at(SYSFS_ROOT);
     let version = root::first_line(&tree.join("version")).unwrap_or_default();
+    let handlers: BTreeMap<String, HandlerState> =
+        folders(&tree.join("handlers")).map(|(name, place)| (name, handler(&tree, &place))).collect();
     Snapshot {
         version: version.trim_start_matches("SCST version: ").to_string(),
         modules: MODULES
@@ -29,14 +32,26 @@ pub(crate) fn read(root: &Root) -> Snapshot {
             .filter_map(|name| Some((name.to_string(), module(&root.at("/sys/module").join(name))?)))
             .collect(),
         files: files(&tree),
-        handlers: folders(&tree.join("handlers"))
-            .map(|(name, place)| (name, handler(&tree, &place)))
-            .collect(),
+        stores: stores(root, &handlers),
+        handlers,
         drivers: folders(&tree.join("targets")).map(|(name, place)| (name, driver(&place))).collect(),
         device_groups: folders(&tree.join("device_groups"))
             .map(|(name, place)| (name, device_group(&place)))
             .collect(),
     }
+}
+
+/// The sizes of the disks behind devices, as the block layer has them.
+fn stores(root: &Root, handlers: &BTreeMap<String, HandlerState>) -> BTreeMap<String, u64> {
+    let devices = handlers.values().flat_map(|state| state.devices.values());
+    let paths = devices.filter_map(|files| files.get("filename")).map(|file| file.value.clone());
+    let size = |path: &str| {
+        let disk = fs::canonicalize(root.at(path)).ok()?;
+        let sectors = root.at("/sys/class/block").join(disk.file_name()?).join("size");
+        root::first_line(&sectors)?.parse::<u64>().ok()?.checked_mul(SIZE_UNIT_BYTES)
+    };
+    let disks = paths.filter(|path| path.starts_with("/dev/"));
+    disks.filter_map(|path| Some((path.clone(), size(&path)?))).collect()
 }
 
 /// A loaded module's parameters.

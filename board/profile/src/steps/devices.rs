@@ -153,15 +153,7 @@ fn update(device: &Device, files: &Files, steps: &mut Steps) {
         .filter(|(name, _)| device_role(device.handler, name) == Role::Write || taken(name));
     let written: Attributes = written.map(|(name, value)| (name.clone(), value.clone())).collect();
     written_afterwards(device, &written, files, steps);
-    if device.handler == Handler::VdiskNullio && device.size.is_none() {
-        if let Some(file) =
-            files.get("size").filter(|file| file.key && steps.owns() && file.value != NULLIO_SIZE)
-        {
-            let note = format!("`size` is {} and not described any more, so it gets its default", file.value);
-            size(device, NULLIO_SIZE, &Files::new(), steps);
-            steps.noted(note);
-        }
-    }
+    undescribed(device, files, steps);
 }
 
 /// A file is made once; what the profile says of its size later changes nothing.
@@ -237,6 +229,49 @@ fn written_afterwards(device: &Device, attributes: &Attributes, files: &Files, s
             _ => steps.write(object, &needs, format!("{path}/filename"), medium),
         }
     }
+}
+
+/// What a device has of what its description could say and does not: a disc in a drive, a size less than the disk's.
+fn undescribed(device: &Device, files: &Files, steps: &mut Steps) {
+    let shown = |name: &str| files.get(name).filter(|file| file.key).map(|file| file.value.as_str());
+    match device.handler {
+        Handler::Vcdrom if device.filename.is_none() && shown("filename").is_some() => {
+            let medium = ObjectId::new("medium", &device.name);
+            steps.remove(&medium, format!("devices/{}/filename", device.name), String::new());
+        }
+        Handler::VdiskNullio if device.size.is_none() => {
+            if let Some(there) = shown("size").filter(|there| *there != NULLIO_SIZE) {
+                default_size(device, there, NULLIO_SIZE, steps);
+            }
+        }
+        Handler::VdiskBlockio if device.size.is_none() => {
+            if let (Some(there), Some(whole)) = (shown("size"), whole_size(device, files, steps)) {
+                default_size(device, there, &whole, steps);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a disk that is larger than its device has in whole blocks, in bytes.
+fn whole_size(device: &Device, files: &Files, steps: &Steps) -> Option<String> {
+    let number = |name: &str| files.get(name).and_then(|file| file.value.parse::<u64>().ok());
+    let store = *steps.live.stores.get(device.filename.as_ref()?.as_str())?;
+    let block = number("blocksize").filter(|block| *block > 0).unwrap_or(512);
+    let whole = store - store % block;
+    (number("size")? < whole).then(|| whole.to_string())
+}
+
+fn default_size(device: &Device, there: &str, bytes: &str, steps: &mut Steps) {
+    if !steps.owns() {
+        let name = &device.name;
+        steps.note(format!(
+            "devices/{name}/size is {there}, which nobody describes; --force makes it {bytes}"
+        ));
+        return;
+    }
+    size(device, bytes, &Files::new(), steps);
+    steps.noted(format!("`size` is {there} and not described any more, so it gets its default"));
 }
 
 fn size(device: &Device, bytes: &str, files: &Files, steps: &mut Steps) {

@@ -70,8 +70,8 @@ pub struct TargetState {
     pub sessions: Vec<String>,
     /// LUNs of initiators that are in no group.
     pub luns: BTreeMap<u16, LunState>,
-    /// Initiator groups.
-    pub groups: BTreeMap<String, GroupState>,
+    /// Initiator groups in the order in which they were made: the first that matches an initiator has it.
+    pub groups: Vec<(String, GroupState)>,
 }
 
 /// `luns/<n>`.

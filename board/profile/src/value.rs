@@ -112,6 +112,13 @@ impl fmt::Display for AttributeValue {
     }
 }
 
+impl Pattern {
+    /// Whether it may match more than one name.
+    pub(crate) fn is_wild(&self) -> bool {
+        self.0.contains(['*', '?', '!'])
+    }
+}
+
 /// Defines a newtype over checked text.
 macro_rules! text_type {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(

@@ -172,7 +172,8 @@ fn random_stacks_come_back() {
     }
 }
 
-/// A stack whose lists are in the order of their names, as a file that was written has them.
+/// A stack whose devices and targets are in the order of their names, as a file that was written has them. Groups are
+/// in whatever order.
 fn random_stack(random: &mut Random) -> Stack {
     let mut toml = String::from("schema = 1\n");
     let mut devices = Vec::new();
@@ -195,7 +196,12 @@ fn random_stack(random: &mut Random) -> Stack {
             toml.push_str(&format!("rel_tgt_id = {}\ncomment = \"no. {index}\"\n", index + 1));
         }
         luns(&mut toml, "target.lun", &devices, random);
-        for group in 0..random.below(3) {
+        let mut groups: Vec<usize> = (0..random.below(5)).collect();
+        for at in 0..groups.len() {
+            let other = random.below(groups.len());
+            groups.swap(at, other);
+        }
+        for group in groups {
             toml.push_str(&format!(
                 "[[target.group]]\nname = \"g{group}\"\ninitiators = [\"{group}*\", \"?{group}\"]\n"
             ));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a configuration leaves alone, and what it gives back once nobody describes it any more.
 
-use super::tests::{keep, load, own, system, PROFILE};
+use super::tests::{conf, keep, load, own, system, PROFILE};
 use crate::fake::Fake;
 use crate::report::State;
 use std::fs;
@@ -163,4 +163,39 @@ fn a_disk_whose_size_nobody_describes_any_more_is_whole_again() {
     assert_eq!((report.state, writes), (State::Up, vec!["devices/disk1/size < 134217728".to_string()]));
     let (_, writes) = load(&mut fake, &own("/profile.toml"), &disk);
     assert_eq!(writes, Vec::<String>::new());
+}
+
+#[test]
+fn the_order_of_groups_is_kept_and_a_wrong_one_is_named() {
+    let group = |name: &str, pattern: &str| {
+        format!("[[target.group]]\nname = \"{name}\"\ninitiators = [\"{pattern}\"]\n")
+    };
+    let profile = |groups: &[(&str, &str)]| {
+        let groups: String = groups.iter().map(|(name, pattern)| group(name, pattern)).collect();
+        format!("schema = 1\n[[target]]\nname = \"t\"\nsessions = [\"h\"]\n{groups}")
+    };
+    let (all, some, one) = (("zz-all", "*"), ("aa-some", "h*"), ("mm-one", "other"));
+    let mut fake = Fake::new();
+    load(&mut fake, &own("/profile.toml"), &profile(&[all, some, one]));
+    let exported = conf(&fake);
+    let at = |name: &str| exported.find(&format!("GROUP {name}")).unwrap();
+    assert!(at("zz-all") < at("aa-some") && at("aa-some") < at("mm-one"), "{exported}");
+    for (groups, note) in [
+        (vec![all, some, one], None),
+        (vec![some, all, one], Some("zz-all comes before aa-some")),
+        (vec![all, ("new", "n*"), some, one], Some("aa-some comes before new")),
+        // A group that goes leaves the others in order.
+        (vec![some, one], None),
+        // Names without wildcards match one group only.
+        (vec![("new", "third"), one], None),
+    ] {
+        let (report, _) = load(&mut fake, &own("/profile.toml"), &profile(&groups));
+        assert_eq!(report.state, State::Up, "{groups:?}: {:?}", report.failures);
+        match note {
+            None => assert_eq!(report.notes, Vec::<String>::new(), "{groups:?}"),
+            Some(note) => {
+                assert!(report.notes.len() == 1 && report.notes[0].contains(note), "{:?}", report.notes);
+            }
+        }
+    }
 }

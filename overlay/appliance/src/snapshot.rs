@@ -9,7 +9,7 @@ use board_profile::{
 };
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Modules whose parameters a profile may give.
@@ -125,8 +125,19 @@ fn target(place: &Path) -> TargetState {
         files: files(place),
         sessions,
         luns: luns(&place.join("luns")),
-        groups: folders(&place.join("ini_groups")).map(|(name, place)| (name, group(&place))).collect(),
+        groups: made_order(folders(&place.join("ini_groups")))
+            .into_iter()
+            .map(|(name, place)| (name, group(&place)))
+            .collect(),
     }
+}
+
+/// In the order in which they were made. A listing has no order, but sysfs numbers what it makes, ever upwards.
+fn made_order(folders: impl Iterator<Item = (String, PathBuf)>) -> Vec<(String, PathBuf)> {
+    let mut folders: Vec<_> = folders.collect();
+    let number = |place: &PathBuf| fs::symlink_metadata(place).map_or(0, |found| found.ino());
+    folders.sort_by_cached_key(|(_, place)| number(place));
+    folders
 }
 
 fn luns(folder: &Path) -> BTreeMap<u16, LunState> {

@@ -126,8 +126,9 @@ fn luns_of(target: &Target, state: &TargetState, goes: &Going, steps: &mut Steps
         let place = Place { folder: &folder, object: &object, needs: &[] };
         let gone = luns(&place, &wanted.luns, &state.luns, goes, steps);
         forget(steps, |targets| {
-            if let Some(group) = targets.get_mut(&name).and_then(|target| target.groups.get_mut(group)) {
-                group.luns.retain(|lun, _| !gone.contains(lun));
+            let groups = targets.get_mut(&name).into_iter().flat_map(|target| &mut target.groups);
+            for (_, state) in groups.filter(|(name, _)| name == group) {
+                state.luns.retain(|lun, _| !gone.contains(lun));
             }
         });
     }

@@ -64,6 +64,7 @@ fn group_ids(owner: &str, group: &InitiatorGroup) -> Vec<ObjectId> {
 fn groups(target: &Target, place: &Place<'_>, state: &TargetState, steps: &mut Steps) {
     let mut left: BTreeMap<String, Vec<String>> =
         state.groups.iter().map(|(name, group)| (name.clone(), group.initiators.clone())).collect();
+    order(target, place, state, steps);
     for group in &target.groups {
         add_group(group, place, state, &mut left, steps);
     }
@@ -87,6 +88,28 @@ fn groups(target: &Target, place: &Place<'_>, state: &TargetState, steps: &mut S
     }
 }
 
+/// The first group that matches an initiator has it, and groups are in the order in which they were made. Nothing but
+/// making them anew changes that, which costs sessions their LUNs, so a note says what the next boot will do.
+fn order(target: &Target, place: &Place<'_>, state: &TargetState, steps: &mut Steps) {
+    let wild = |group: &InitiatorGroup| group.initiators.iter().any(|pattern| pattern.is_wild());
+    let made = |group: &InitiatorGroup| {
+        let there = state.groups.iter().position(|(name, _)| name == group.name.as_str());
+        // What comes now comes behind all that is there.
+        there.unwrap_or(state.groups.len())
+    };
+    let wrong = target.groups.iter().enumerate().find_map(|(at, first)| {
+        let mut later = target.groups[at + 1..].iter();
+        let before = later.find(|second| made(second) < made(first) && (wild(first) || wild(second)))?;
+        Some((&first.name, &before.name))
+    });
+    if let Some((first, second)) = wrong {
+        steps.note(format!(
+            "target {}: the group {second} comes before {first}, and should come behind it; where both match an initiator, the first has it; `appliance unload` and `appliance load` change that",
+            place.object
+        ));
+    }
+}
+
 /// A group gets its LUNs before its initiators, so that nobody is in a group that is not complete.
 fn add_group(
     group: &InitiatorGroup,
@@ -98,7 +121,7 @@ fn add_group(
     let name = &group.name;
     let object = format!("{}/{name}", owner.object);
     let id = ObjectId::new("group", &object);
-    let there = state.groups.get(name.as_str());
+    let there = state.groups.iter().find(|(known, _)| known == name.as_str()).map(|(_, state)| state);
     match there {
         Some(_) => steps.present(id.clone()),
         None => steps.write(

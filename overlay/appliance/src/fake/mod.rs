@@ -30,7 +30,8 @@ pub(crate) struct Fake {
 impl Fake {
     /// A system without modules, with a data partition.
     pub(crate) fn new() -> Fake {
-        // In memory where there is such a place: a tree has hundreds of small files.
+        // In memory where there is such a place: a tree has hundreds of small files. There, as in sysfs, what is made
+        // later has a greater number.
         let memory = Path::new("/dev/shm");
         let folder =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();

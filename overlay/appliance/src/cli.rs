@@ -107,6 +107,7 @@ Try: appliance export >/data/scst.conf; appliance apply /data/scst.conf --dry-ru
 const EXPORT: &str = "\
 appliance export [--toml]
 Prints what runs, as `scstadmin -write_config` writes it: what was set and is worth saving. `apply` takes it back.
+Notes name what was set and is left out, since no configuration can set it.
   --toml  as a profile's sections for the target stack; `cargo xtask board import` makes a board of either
 Exit status: 0 printed, 1 the target stack is not loaded, or runs what TOML cannot say.
 Try: appliance export
@@ -119,12 +120,13 @@ Exit status: 0 nothing is left, 1 something is in use and stays.
 ";
 
 const PLAN: &str = "\
-appliance plan [FILE] [--keep] [--json]
+appliance plan [FILE | --profile FILE] [--keep] [--json]
 Shows what `appliance load` does now, as commands for the shell: the difference between what runs and FILE, which is
 the image's profile if none is named. A line that begins with # tells what a step interrupts, or what stays. On the
 host, `cargo xtask board plan` shows all steps of a board.
-  --keep  as `appliance apply` would do it: remove nothing, interrupt no LUN
-  --json  the same for programs
+  --profile FILE  another name for FILE, as `load` takes it
+  --keep          as `appliance apply` would do it: remove nothing, interrupt no LUN
+  --json          the same for programs
 Exit status: 0 shown, 2 the file cannot be used.
 ";
 
@@ -348,6 +350,27 @@ mod tests {
         assert_eq!(verb("links --wait 3"), Ok(Verb::Links(LinksMode::Wait { limit })));
         assert_eq!(verb("status --help"), Ok(Verb::Help(STATUS)));
         assert_eq!(verb(""), Ok(Verb::Help(HELP)));
+    }
+
+    #[test]
+    fn every_option_that_a_verb_takes_is_in_its_help() {
+        let options =
+            ["profile", "keep", "force", "toml", "watch", "dry-run", "json", "follow", "wait", "image"];
+        for name in ["load", "apply", "export", "unload", "plan", "status", "links", "grow", "verdict"] {
+            let Ok(Verb::Help(help)) = verb(&format!("{name} --help")) else { panic!("{name}") };
+            for option in options {
+                let value = if option == "wait" {
+                    "=3"
+                } else if ["profile", "image"].contains(&option) {
+                    "=x"
+                } else {
+                    ""
+                };
+                let file = if name == "apply" { " file" } else { "" };
+                let taken = verb(&format!("{name}{file} --{option}{value}")).is_ok();
+                assert_eq!(taken, help.contains(&format!("--{option}")), "{name} --{option}");
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub type Files = BTreeMap<String, File>;
 pub struct File {
     /// Its first line.
     pub value: String,
+    /// Whether the value goes on behind that line, or is no text: no configuration can say it.
+    pub unsayable: bool,
     /// Whether a line `[key]` follows: the value is worth saving.
     pub key: bool,
     /// Whether it can be written.
@@ -115,13 +117,18 @@ pub struct TargetGroupState {
 impl File {
     /// Takes a file's text apart: the first line is the value, a line `[key]` says that it is worth saving.
     pub fn parse(text: &str, writable: bool) -> File {
-        let value = text.lines().next().unwrap_or_default().to_string();
-        File { value, key: text.lines().skip(1).any(|line| line == "[key]"), writable }
+        let (value, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let mut lines = rest.split('\n');
+        let key = lines.clone().any(|line| line == "[key]");
+        // Nothing stands between the value and `[key]`, and nothing but empty lines behind it.
+        let whole = lines.next() == Some("[key]") && lines.all(str::is_empty);
+        let unsayable = key && !whole || text.contains(char::REPLACEMENT_CHARACTER);
+        File { value: value.to_string(), unsayable, key, writable }
     }
 
     /// A value that somebody set.
     fn set(value: impl ToString) -> File {
-        File { value: value.to_string(), key: true, writable: true }
+        File { value: value.to_string(), unsayable: false, key: true, writable: true }
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use board_profile::{Board, Stack};
+use board_profile::{Board, File, Stack};
 use common::compare_or_write;
 use std::collections::BTreeSet;
 use std::fs;
@@ -158,6 +158,41 @@ fn every_printable_value_comes_back() {
         tried += 1;
     }
     assert!(tried > 10_000, "only {tried}");
+}
+
+#[test]
+fn every_comment_of_one_line_comes_back() {
+    let mut random = Random(0xc033_e275);
+    let signs: Vec<char> = " \"\"\\##{}{}'a\t\r\u{b}\u{85}\u{a0}\u{2028}üß漢🙂$;=!".chars().collect();
+    for _ in 0..5_000 {
+        let comment: String = (0..1 + random.below(9)).map(|_| signs[random.below(signs.len())]).collect();
+        let text = toml::Value::String(comment.clone());
+        let toml = format!("schema = 1\n[[target]]\nname = \"t\"\ncomment = {text}\n");
+        let stack = Stack::from_toml("t.toml", &toml).unwrap_or_else(|p| panic!("{}", p.plain()));
+        assert_eq!(read("written", &stack.conf()), stack, "{comment:?}");
+        assert_eq!(Stack::from_toml("t.toml", &stack.toml()).expect("written"), stack, "{comment:?}");
+        // As sysfs shows it.
+        let file = File::parse(&format!("{comment}\n[key]\n"), true);
+        assert_eq!((file.value, file.unsayable, file.key), (comment, false, true));
+    }
+}
+
+#[test]
+fn a_value_that_no_line_holds_is_known_as_such() {
+    for (text, value, unsayable, key) in [
+        ("a\n[key]\n", "a", false, true),
+        ("/data/x\n[key]\n\n", "/data/x", false, true),
+        ("none\n\n", "none", false, false),
+        ("", "", false, false),
+        ("a\nb\n[key]\n", "a", true, true),
+        ("a\n\n[key]\n", "a", true, true),
+        ("a\n[key]\n[key]\n", "a", true, true),
+        ("\nb\n[key]\n", "", true, true),
+        ("B\u{fffd}ro\n[key]\n", "B\u{fffd}ro", true, true),
+    ] {
+        let file = File::parse(text, true);
+        assert_eq!((file.value.as_str(), file.unsayable, file.key), (value, unsayable, key), "{text:?}");
+    }
 }
 
 #[test]

@@ -199,3 +199,32 @@ fn the_order_of_groups_is_kept_and_a_wrong_one_is_named() {
         }
     }
 }
+
+#[test]
+fn what_is_exported_is_taken_back_and_what_is_not_is_named() {
+    let mut fake = system();
+    let comment = "targets/scst_local/tgt/comment";
+    fake.echo(" Büro, 2. Stock ", comment);
+    let exported = conf(&fake);
+    assert!(exported.contains("comment \" Büro, 2. Stock \"\n"), "{exported}");
+    let (report, writes) = load(&mut fake, &own("/saved.conf"), &exported);
+    assert_eq!((report.state, writes), (State::Up, Vec::new()), "{}", report.profile_errors);
+    fake.echo("box7", "cluster_name");
+    fake.echo("1", "targets/copy_manager/allow_not_connected_copy");
+    fs::write(fake.at(comment), "one\ntwo\n[key]\n").unwrap();
+    let exported = conf(&fake);
+    for lost in ["comment", "cluster_name", "allow_not_connected_copy"] {
+        assert!(!exported.contains(lost), "{exported}");
+    }
+    let unsaid = crate::snapshot::read(&fake.root).unsaid();
+    let named =
+        ["cluster_name is `box7`", "allow_not_connected_copy is `1`", "tgt/comment begins with `one`"];
+    assert!(
+        unsaid.len() == 3 && named.iter().all(|named| unsaid.iter().any(|said| said.contains(named))),
+        "{unsaid:?}"
+    );
+    // What is said of such a comment counts.
+    let one = PROFILE.replacen("rel_tgt_id = 1", "rel_tgt_id = 1\ncomment = \"one\"", 1);
+    let (_, writes) = load(&mut fake, &keep("/profile.toml"), &one);
+    assert_eq!(writes, [format!("{comment} < one")]);
+}

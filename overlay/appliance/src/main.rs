@@ -123,6 +123,9 @@ fn export(root: &Root, form: Form) -> u8 {
     if snapshot.version.is_empty() {
         return complain(vec!["the target core `scst` is not loaded: `appliance load` loads it".into()]);
     }
+    for sentence in snapshot.unsaid() {
+        eprintln!("appliance: note: {sentence}");
+    }
     let conf = snapshot.conf();
     match form {
         Form::Conf => show(&conf, 0),

@@ -91,4 +91,9 @@ fn the_tree_of_c_is_exported_and_differs_in_nothing_from_that() {
     fs::write(root.join("other.conf"), exported.replace("group_id 102", "group_id 103")).unwrap();
     let plan = said(&appliance(root, &["plan", "/other.conf"]));
     assert_eq!(plan, "echo \"103\" > /sys/kernel/scst_tgt/device_groups/dg1/target_groups/tgb/group_id\n");
+    // What no configuration can set is named, and not exported.
+    fs::write(root.join("sys/kernel/scst_tgt/cluster_name"), "box7\n[key]\n").unwrap();
+    let output = appliance(root, &["export"]);
+    assert_eq!(sorted(&String::from_utf8_lossy(&output.stdout)), sorted(&exported));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("note: cluster_name is `box7`"), "{output:?}");
 }

@@ -5,6 +5,8 @@ use crate::snapshot::{
     DeviceGroupState, DriverState, Files, GroupState, HandlerState, LunState, Snapshot, TargetGroupState,
     TargetState,
 };
+use crate::spec::{Attribute, SCST};
+use crate::stack::CORE_DRIVER;
 use crate::target::Driver;
 use std::collections::BTreeMap;
 
@@ -27,13 +29,22 @@ impl Section {
 
 /// Values that are worth saving and can be given back: files that can be written, and what `creatable` names.
 fn kept(files: &Files, creatable: &[String]) -> Vec<Section> {
-    let kept = files.iter().filter(|(name, file)| file.key && (file.writable || creatable.contains(name)));
+    let kept = files
+        .iter()
+        .filter(|(name, file)| file.key && !file.unsayable && (file.writable || creatable.contains(name)));
     kept.map(|(name, file)| Section::line([name, &file.value])).collect()
 }
 
-/// The core's own attributes.
+/// The core's own attributes, but for those that nothing takes back.
 pub(super) fn core(snapshot: &Snapshot) -> Vec<Section> {
-    kept(&snapshot.files, &[])
+    let mut files = snapshot.files.clone();
+    files.retain(|name, _| settable(name));
+    kept(&files, &[])
+}
+
+/// Whether the core takes an attribute back.
+pub(super) fn settable(name: &str) -> bool {
+    SCST.attribute(name).is_some_and(Attribute::settable)
 }
 
 /// The sections at the top, each a paragraph.
@@ -56,11 +67,15 @@ fn handler(name: &str, state: &HandlerState) -> Option<Section> {
 }
 
 fn driver(name: &str, state: &DriverState) -> Option<Section> {
-    let own = kept(&always(&state.files, &["enabled"]), &[]);
+    let own = match name {
+        CORE_DRIVER => Vec::new(),
+        _ => kept(&always(&state.files, &["enabled"]), &[]),
+    };
     // Only this driver makes sessions when it is told to; those of others come and go by themselves.
     let sessions = name == Driver::ScstLocal.as_str();
-    let target = |(name, state): (&String, &TargetState)| {
-        vec![target(name, state, if sessions { &state.sessions } else { &[] })]
+    let target = |(target_name, state): (&String, &TargetState)| match name {
+        CORE_DRIVER => vec![Section::new(["TARGET", target_name], vec![luns(&state.luns)])],
+        _ => vec![target(target_name, state, if sessions { &state.sessions } else { &[] })],
     };
     let targets = state.targets.iter().map(target);
     let paragraphs: Vec<_> = [own].into_iter().chain(targets).collect();

@@ -185,6 +185,7 @@ impl Reader<'_> {
     fn driver(&mut self, statement: &Statement) {
         let Some(driver) = self.name(statement, 2) else { return };
         if driver.text == CORE_DRIVER {
+            self.core_driver(statement);
             return;
         }
         if driver.text != crate::Driver::ScstLocal.as_str() {
@@ -200,6 +201,20 @@ impl Reader<'_> {
             } else if let Some(name) = self.name(inner, 2) {
                 let target = self.target(driver, name, inner.body());
                 self.lists.targets.push(target);
+            }
+        }
+    }
+
+    /// The core makes its own target, whose LUNs number themselves; what else stands there would be lost.
+    fn core_driver(&mut self, statement: &Statement) {
+        for inner in statement.body() {
+            let lost = match inner.head().text.as_str() {
+                "TARGET" => inner.body().iter().filter(|line| line.head().text != "LUN").collect(),
+                _ => vec![inner],
+            };
+            for lost in lost {
+                let message = format!("`{}` of {CORE_DRIVER} cannot be kept", lost.head().text);
+                self.problem(lost.head(), message, "drop it, and write to the file on the running appliance");
             }
         }
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sections to text, in the form in which SCST's own tool writes it.
 
-use super::sections::{core, top, Section};
-use crate::snapshot::Snapshot;
+use super::sections::{core, settable, top, Section};
+use crate::snapshot::{File, Files, Snapshot};
+use crate::stack::CORE_DRIVER;
 
 /// The version of the tools that this form is from, where no core says its own.
 const VERSION: &str = "3.11.0-pre";
@@ -18,6 +19,38 @@ impl Snapshot {
             write(&mut text, &section, 0);
         }
         text
+    }
+}
+
+impl Snapshot {
+    /// What somebody set and the text of [`Snapshot::conf`] does not have, since nothing would take it back, a sentence
+    /// each.
+    pub fn unsaid(&self) -> Vec<String> {
+        let set = |files: &Files, folder: &str, dropped: &dyn Fn(&str, &File) -> bool| -> Vec<String> {
+            let files = files.iter().filter(|(name, file)| file.key && file.writable && dropped(name, file));
+            files.map(|(name, file)| sentence(&format!("{folder}{name}"), file)).collect()
+        };
+        let mut said = set(&self.files, "", &|name, file| !settable(name) || file.unsayable);
+        for (name, files) in self.handlers.values().flat_map(|state| &state.devices) {
+            said.extend(set(files, &format!("devices/{name}/"), &|_, file| file.unsayable));
+        }
+        for (driver, state) in &self.drivers {
+            let core = driver == CORE_DRIVER;
+            said.extend(set(&state.files, &format!("targets/{driver}/"), &|_, file| core || file.unsayable));
+            for (target, state) in &state.targets {
+                let folder = format!("targets/{driver}/{target}/");
+                said.extend(set(&state.files, &folder, &|_, file| core || file.unsayable));
+            }
+        }
+        said
+    }
+}
+
+fn sentence(path: &str, file: &File) -> String {
+    let value = file.value.escape_debug();
+    match file.unsayable {
+        true => format!("{path} begins with `{value}` and is not one line of text; it is left out"),
+        false => format!("{path} is `{value}`, which no configuration can set; it is left out"),
     }
 }
 

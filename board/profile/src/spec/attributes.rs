@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! SCST's attributes and parameters: which there are at which object, what they take, and what may be set.
 
-use super::format::{CPU_MASK, EUI64, IO_GROUPING, NAA, PATH, T10_ID, USN};
+use super::format::{COMMENT, CPU_MASK, EUI64, IO_GROUPING, NAA, PATH, T10_ID, USN};
 use super::{Attribute, Kind, SizeRule};
 
 /// Shorthand for one row.
@@ -154,7 +154,7 @@ pub(super) static TARGET: &[Attribute] = &[
     ),
     row("forward_dst", "w", Kind::Switch, "Say that the target's commands go on to another box."),
     row("forwarding", "w", Kind::Switch, "The old name of `forward_dst`."),
-    row("comment", "w", Kind::Line(1024), "Any text."),
+    row("comment", "w", Kind::Text(&COMMENT), "Any text of one line."),
     row(
         "scsi_transport_version",
         "w",

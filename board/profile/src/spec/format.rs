@@ -25,6 +25,8 @@ fn refuse(cause: impl Into<String>, help: impl Into<String>) -> Result<(), Refus
 
 /// Any printable text on one line.
 pub(crate) static LINE: Format = Format { what: "one line of text", check: line, pattern: r"^[^\n]*$" };
+/// A target's comment: whatever the kernel keeps, and one line can say.
+pub(crate) static COMMENT: Format = Format { what: "a comment", check: comment, pattern: r"^[^\n]+$" };
 /// The name of a board or of a part that boards inherit.
 pub(crate) static PROFILE: Format =
     Format { what: "a board's name", check: profile_name, pattern: "^[a-z0-9][a-z0-9_-]*$" };
@@ -98,6 +100,22 @@ fn line(text: &str) -> Result<(), Refusal> {
         }
         None => Ok(()),
     }
+}
+
+/// What a page of sysfs holds beside `[key]`.
+const COMMENT_MAX: usize = 4080;
+
+fn comment(text: &str) -> Result<(), Refusal> {
+    if text.contains('\n') {
+        return refuse("it has more than one line", "keep it to one line of any text");
+    }
+    if text.is_empty() {
+        return refuse("it is empty", "leave the key out for none");
+    }
+    if text.len() > COMMENT_MAX {
+        return refuse(format!("it has {} bytes", text.len()), format!("shorten it to {COMMENT_MAX}"));
+    }
+    Ok(())
 }
 
 fn profile_name(text: &str) -> Result<(), Refusal> {

@@ -141,7 +141,10 @@ impl Steps {
             return;
         }
         match files.get(name) {
-            Some(file) if attribute.is_some_and(|known| same(known.kind, &value, &file.value)) => {
+            Some(file)
+                if !file.unsayable
+                    && attribute.is_some_and(|known| same(known.kind, &value, &file.value)) =>
+            {
                 // What is given when the object is made is no object of its own.
                 if attribute.is_some_and(|known| known.role(owner.index) != Role::Create) {
                     self.present(object);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Management commands of the made-up target stack: what appears, what goes, and what is refused.
 
-use super::tables::{self, CORE, GROUP, HANDLERS, REMOTE_TARGET, SESSION, TARGET, TARGET_GROUP};
+use super::tables::{
+    self, COPY_MANAGER, CORE, GROUP, HANDLERS, REMOTE_TARGET, SESSION, TARGET, TARGET_GROUP,
+};
 use super::{Fake, Outcome};
 use std::fs;
 
@@ -13,6 +15,7 @@ pub(super) fn core(fake: &Fake) {
         fake.folder(folder);
     }
     fake.mgmt("device_groups", "Usage: echo \"create group_name\" >mgmt\n");
+    fake.attributes("targets/copy_manager", COPY_MANAGER);
     target(fake, "copy_manager", "copy_manager_tgt");
     let session = "targets/copy_manager/copy_manager_tgt/sessions/copy_manager_sess";
     fake.attributes(session, SESSION);

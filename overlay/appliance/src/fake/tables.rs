@@ -92,6 +92,8 @@ pub(super) static CORE: &[Row] = &[
     row("trace_mcmds", 0o444, "", Comment),
 ];
 
+pub(super) static COPY_MANAGER: &[Row] = &[row("allow_not_connected_copy", 0o644, "0", Number)];
+
 pub(super) static TARGET: &[Row] = &[
     row("rel_tgt_id", 0o644, "0", Id),
     row("addr_method", 0o644, "PERIPHERAL", Text),
@@ -263,6 +265,7 @@ pub(super) fn of(fake: &Fake, folder: &[&str]) -> Option<&'static [Row]> {
             let handler = handler.file_name()?.to_str()?.to_string();
             HANDLERS.iter().find(|(known, ..)| *known == handler).map(|(.., rows)| *rows)
         }
+        ["targets", "copy_manager"] => Some(COPY_MANAGER),
         ["targets", _, _] => Some(TARGET),
         ["targets", _, _, "ini_groups", _] => Some(GROUP),
         ["targets", _, _, "sessions", _] => Some(SESSION),

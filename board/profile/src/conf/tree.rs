@@ -100,6 +100,16 @@ impl Reader<'_> {
         statement.argument()
     }
 
+    /// The same of a keyword that has no section.
+    fn leaf<'s>(&mut self, statement: &'s Statement) -> Option<&'s Word> {
+        let (head, name) = (statement.head(), self.name(statement, 2));
+        if statement.section.is_some() {
+            let message = format!("`{}` takes no section", head.text);
+            self.problem(head, message, "drop the braces and what is between them");
+        }
+        name
+    }
+
     /// Reports a word that no section has here.
     fn misplaced(&mut self, statement: &Statement, place: &str, known: &[&str]) {
         let head = statement.head();
@@ -165,10 +175,8 @@ impl Reader<'_> {
         let mut object = Object { what: "a device", spec: spec(&["device"]), table: &mut table };
         for statement in body {
             match mebibytes(statement) {
-                Some((word, bytes)) if handler.text != "vdisk_fileio" => {
-                    let node = Node { place: word.place.clone(), value: Value::Number(bytes) };
-                    let entry = Entry { key: "size".into(), place: word.place.clone(), node };
-                    object.table.entries.push(entry);
+                Some(bytes) if handler.text != "vdisk_fileio" => {
+                    object.renamed(statement, "size", bytes, self.problems);
                 }
                 _ if keyword(statement) => {
                     let message = format!("`{}` does not belong into a device", statement.head().text);
@@ -226,7 +234,7 @@ impl Reader<'_> {
         let (mut sessions, mut luns, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         for statement in body {
             match statement.head().text.as_str() {
-                "session_name" => sessions.extend(self.name(statement, 2).map(node)),
+                "session_name" => sessions.extend(self.leaf(statement).map(node)),
                 "LUN" => luns.extend(self.lun(statement)),
                 "GROUP" => groups.extend(self.group(statement)),
                 "HW_TARGET" => {
@@ -280,7 +288,7 @@ impl Reader<'_> {
         for inner in statement.body() {
             match inner.head().text.as_str() {
                 "LUN" => luns.extend(self.lun(inner)),
-                "INITIATOR" => initiators.extend(self.name(inner, 2).map(node)),
+                "INITIATOR" => initiators.extend(self.leaf(inner).map(node)),
                 _ if keyword(inner) => self.misplaced(inner, "into a group", &["LUN", "INITIATOR"]),
                 _ => {
                     Object {
@@ -304,7 +312,7 @@ impl Reader<'_> {
         let (mut devices, mut groups) = (Vec::new(), Vec::new());
         for inner in statement.body() {
             match inner.head().text.as_str() {
-                "DEVICE" => devices.extend(self.name(inner, 2).map(node)),
+                "DEVICE" => devices.extend(self.leaf(inner).map(node)),
                 "TARGET_GROUP" => groups.extend(self.target_group(inner)),
                 _ => self.misplaced(inner, "into a device group", &["DEVICE", "TARGET_GROUP"]),
             }
@@ -357,7 +365,7 @@ fn keyword(statement: &Statement) -> bool {
 }
 
 /// `size_mb` in bytes.
-fn mebibytes(statement: &Statement) -> Option<(&Word, i64)> {
+fn mebibytes(statement: &Statement) -> Option<i64> {
     let value = statement.argument().filter(|_| statement.head().text == "size_mb")?;
-    Some((value, number(&value.text)?.checked_mul(1 << 20)?))
+    number(&value.text)?.checked_mul(1 << 20)
 }

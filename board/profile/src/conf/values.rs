@@ -25,19 +25,41 @@ impl Object<'_> {
             return;
         };
         let Some(value) = single_value(statement, problems) else { return };
-        if let Some(first) = self.table.entry_mut(&name.text) {
-            let message = format!("`{}` is given twice", name.text);
-            problems.push(
-                Problem::at(&name.place, message).help("keep one of them").other(&first.place, "first here"),
-            );
-            return;
-        }
         match read(kind, &value.text) {
-            Ok(read) => self.table.push(name, Node { place: value.place.clone(), value: read }),
+            Ok(read) => self.push(&name.text, (name, value), read, problems),
             Err(wanted) => {
                 let message = format!("`{}` is `{}`, and takes {wanted}", name.text, value.text);
                 problems.push(Problem::at(&value.place, message).help("correct the value"));
             }
+        }
+    }
+
+    /// Reads one attribute that has this number under another name.
+    pub(super) fn renamed(
+        &mut self,
+        statement: &Statement,
+        key: &str,
+        number: i64,
+        problems: &mut Vec<Problem>,
+    ) {
+        if let Some(value) = single_value(statement, problems) {
+            self.push(key, (statement.head(), value), Value::Number(number), problems);
+        }
+    }
+
+    /// Adds an entry, unless there is one of that key.
+    fn push(&mut self, key: &str, (name, value): (&Word, &Word), read: Value, problems: &mut Vec<Problem>) {
+        match self.table.entry_mut(key) {
+            Some(first) => {
+                let message = format!("`{key}` is given twice");
+                let problem = Problem::at(&name.place, message).help("keep one of them");
+                problems.push(problem.other(&first.place, "first here"));
+            }
+            None => self.table.entries.push(Entry {
+                key: key.to_string(),
+                place: name.place.clone(),
+                node: Node { place: value.place.clone(), value: read },
+            }),
         }
     }
 
@@ -53,13 +75,6 @@ impl Object<'_> {
         let known: Vec<&str> = settable.map(|attribute: &Attribute| attribute.name).collect();
         let help = suggest::help(&name.text, known.iter().copied(), "it has no attributes");
         Problem::at(&name.place, format!("{} has no attribute `{}`", self.what, name.text)).help(help)
-    }
-}
-
-impl Table {
-    /// Adds an entry for a word.
-    pub(super) fn push(&mut self, name: &Word, node: Node) {
-        self.entries.push(Entry { key: name.text.clone(), place: name.place.clone(), node });
     }
 }
 

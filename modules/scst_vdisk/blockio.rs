@@ -82,7 +82,12 @@ impl Medium for Device {
         Ok((true, self.device.size().saturating_sub(offset)))
     }
 
-    fn make_stable(&self, _range: ByteRange) -> Result {
+    /// A write that fails says so itself, and each flush tells whoever waits for it.
+    type Moment = ();
+
+    fn now(&self) {}
+
+    fn make_stable(&self, _range: ByteRange, (): &()) -> Result {
         self.device.sync()
     }
 }

@@ -12,7 +12,7 @@ use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::aio;
 use scst::kapi::bdev::Bounce;
 use scst::kapi::cmnd::Cmnd;
-use scst::kapi::file::{Access, File, Transfer};
+use scst::kapi::file::{Access, Errors, File, Transfer};
 use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
@@ -319,8 +319,14 @@ impl Medium for Image {
         self.file.extent(offset)
     }
 
-    fn make_stable(&self, range: ByteRange) -> Result {
-        self.file.sync_range(range.offset, range.len)
+    type Moment = Errors;
+
+    fn now(&self) -> Errors {
+        self.file.mark_errors()
+    }
+
+    fn make_stable(&self, range: ByteRange, then: &Errors) -> Result {
+        make_stable(&self.file, range, then)
     }
 }
 
@@ -337,7 +343,12 @@ fn start(Job { cmd, errand }: Errand<Request>) {
     let io = request.now(&cmd);
     // The transfer may end, and with it the last use of the image, before it was started altogether.
     let kept = image.clone();
-    let file = kept.direct.as_ref().unwrap_or(&kept.file);
+    // Through the page cache there is nothing to start, and what the cache lost has to be asked for.
+    let Some(file) = &kept.direct else {
+        let result = image.transfer(cmd.cmnd(), io);
+        drop(writer);
+        return finish(cmd, result);
+    };
     let request = aio::FileIo {
         way: io.way,
         pos: io.range.offset,
@@ -379,12 +390,16 @@ pub(crate) fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> 
     let before = file.mark_errors();
     move_data(file, cmnd, io).map_err(|e| failed(io.way, e))?;
     if io.durable && io.way == Transfer::Write {
-        flush(file, io.range)?;
-        // Another command's flush may have been told of what was ours.
-        let lost = file.has_failed_since(&before);
-        lost.map_err(|e| failed(Transfer::Write, e))?;
+        make_stable(file, io.range, &before).map_err(|e| failed(io.way, e))?;
     }
     Ok(())
+}
+
+/// Brings what was written to `range` since `then` onto stable storage. Sleeps.
+fn make_stable(file: &File, range: ByteRange, then: &Errors) -> Result {
+    file.sync_range(range.offset, range.len)?;
+    // Another command's flush may have been told of what was ours.
+    file.has_failed_since(then)
 }
 
 fn move_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {

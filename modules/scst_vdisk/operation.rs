@@ -43,8 +43,15 @@ pub(crate) trait Medium {
     /// Whether there is storage behind `offset`, and how many bytes from there on are alike.
     fn extent(&self, offset: u64) -> Result<(bool, u64)>;
 
-    /// Brings `range` onto stable storage.
-    fn make_stable(&self, range: ByteRange) -> Result;
+    /// A moment in the history of what could not be brought onto stable storage.
+    type Moment;
+
+    /// This moment.
+    fn now(&self) -> Self::Moment;
+
+    /// Brings `range` onto stable storage. An error also where something that was written since `then` could not be brought
+    /// there by others, who were told of it.
+    fn make_stable(&self, range: ByteRange, then: &Self::Moment) -> Result;
 }
 
 /// The disk that an operation is for.
@@ -94,6 +101,7 @@ impl Operation {
     /// Does it on `medium`.
     pub(crate) fn carry_out<M: Medium>(self, medium: &M, cmd: &Command<Admitted>) -> Outcome {
         let cmnd = cmd.cmnd();
+        let then = medium.now();
         let result = match self {
             Self::WriteSame {
                 range,
@@ -105,7 +113,7 @@ impl Operation {
                 let _writer = medium.writers().enter_in_turn(range);
                 same_block(cmnd, block_size, zeroes)
                     .and_then(|block| write_same(medium, cmd, range, &block, unmap))
-                    .and_then(|()| flush_if(medium, range, durability.is_due(cmd)))
+                    .and_then(|()| flush_if(medium, range, &then, durability.is_due(cmd)))
             }
             Self::Unmap {
                 geometry,
@@ -113,7 +121,12 @@ impl Operation {
                 max_blocks,
                 durability,
             } => unmap_list(medium, cmd, geometry, (list_len, max_blocks)).and_then(|touched| {
-                flush_if(medium, touched, touched.len > 0 && durability.is_due(cmd))
+                flush_if(
+                    medium,
+                    touched,
+                    &then,
+                    touched.len > 0 && durability.is_due(cmd),
+                )
             }),
             Self::Status {
                 geometry,
@@ -121,7 +134,9 @@ impl Operation {
                 alloc_len,
             } => return status(medium, cmd, geometry, lba, alloc_len),
             Self::CompareAndWrite { range, durability } => {
-                compare_and_write(medium, cmd, range, durability)
+                compare_and_write(medium, cmd, range, |range| {
+                    flush_if(medium, range, &then, durability.is_due(cmd))
+                })
             }
             Self::Format(format) => format.carry_out(medium, || cmd.is_aborted()),
         };
@@ -136,11 +151,16 @@ fn write_failed(error: Error) -> Outcome {
     failed(Transfer::Write, error)
 }
 
-fn flush_if<M: Medium>(medium: &M, range: ByteRange, durable: bool) -> Result<(), Outcome> {
+fn flush_if<M: Medium>(
+    medium: &M,
+    range: ByteRange,
+    then: &M::Moment,
+    durable: bool,
+) -> Result<(), Outcome> {
     if !durable {
         return Ok(());
     }
-    medium.make_stable(range).map_err(write_failed)
+    medium.make_stable(range, then).map_err(write_failed)
 }
 
 /// The block that WRITE SAME repeats.
@@ -199,12 +219,12 @@ fn in_pieces<M: Medium>(
     Ok(())
 }
 
-/// COMPARE AND WRITE. Nobody else writes to the range meanwhile.
+/// COMPARE AND WRITE, with `flush` behind it. Nobody else writes to the range meanwhile.
 fn compare_and_write<M: Medium>(
     medium: &M,
     cmd: &Command<Admitted>,
     range: ByteRange,
-    durability: Durability,
+    flush: impl FnOnce(ByteRange) -> Result<(), Outcome>,
 ) -> Result<(), Outcome> {
     let _alone = match medium.writers().alone(range, || cmd.is_aborted()) {
         Ok(alone) => alone,
@@ -213,7 +233,7 @@ fn compare_and_write<M: Medium>(
     };
     compare(medium, cmd, range)?;
     write(medium, cmd, range)?;
-    flush_if(medium, range, durability.is_due(cmd))
+    flush(range)
 }
 
 /// Compares the first half of the initiator's data with what is there. 1D/00 with the first differing byte.

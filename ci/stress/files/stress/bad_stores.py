@@ -24,6 +24,8 @@ SYNC, SYNC_IMMED = "35 00 00 00 00 00 00 00 00 00", "35 02 00 00 00 00 00 00 00 
 # Seconds that a store stalls, within which each command of a neighbour must have ended meanwhile, and which it may take on a
 # busy machine where nothing stalls.
 STALL, AT_ONCE, PATIENCE = 10, 7, 25
+# Writes of each kind that have to be told of their failure while others flush.
+ROUNDS = 50
 # The ways to a store, with what the device is made with.
 KINDS = (("vdisk_blockio", ""), ("vdisk_fileio", ""), ("vdisk_fileio", "async=1"), ("vdisk_fileio", "async=1; o_direct=1"))
 
@@ -42,6 +44,10 @@ def verify(lba):
 
 def same(lba, count):
     return struct.pack(">BBIBHB", 0x41, 0, lba, 0, count, 0)
+
+
+def compare_and_write(lba):
+    return struct.pack(">BBQ3xBBB", 0x89, 0, lba, BLOCKS, 0, 0)
 
 
 class Neighbour:
@@ -80,8 +86,8 @@ class Neighbour:
 class Below:
     """A disk of ours for another one to stand on, in a session of its own."""
 
-    def __init__(self):
-        rows.fileio("below")
+    def __init__(self, params=""):
+        rows.fileio("below", params=params)
         must(LOCAL + "/mgmt", "add_target below session_name=below")
         must(luns("below"), "add below 0")
         self.node = node(0, target="below", session="below")
@@ -159,6 +165,41 @@ def _():
             check(above.dev.good(read(64), SIZE).data == data(6), "not what was written")
             check(above.dev.good(read(0), SIZE).data == data(1), "not what was stable before")
             above.remove()
+
+
+@row("nobody-else-is-told")
+def _():
+    """What was to be stable and is not is told to who wrote it, though others flush the same store and are told of it too."""
+    # Without a cache of its own: where an empty flush fails too, everybody is told.
+    below = Below("write_through=1")
+    for params in ("write_through=1", "write_through=1; async=1"):
+        above = Above("vdisk_fileio", below.node, params)
+        # What COMPARE AND WRITE compares is in the cache, until it could not be written back.
+        above.dev.good(same(8192, ROUNDS * BLOCKS), out=data(1, 1))
+        told = []
+
+        def flush(dev):
+            told.append(dev.command(SYNC).status)
+        others = [sg_of(0) for _ in range(2)]
+        below.attribute("active", "0")
+        started = [rows.Background(lambda dev=dev: flush(dev)) for dev in others]
+        try:
+            for one in started:
+                one.__enter__()
+            for turn in range(ROUNDS):
+                lba = turn * BLOCKS
+                for name, cdb, out in (("WRITE", write(lba), data(1)), ("WRITE SAME", same(lba, BLOCKS), data(1, 1)),
+                                       ("COMPARE AND WRITE", compare_and_write(8192 + lba), data(1) + data(2))):
+                    answer = above.dev.command(cdb, out=out)
+                    check(answer.sense == WRITE_ERROR, params, name, turn, answer, "instead of", WRITE_ERROR)
+        finally:
+            for one in started:
+                one.__exit__(None)
+            below.attribute("active", "1")
+            for dev in others:
+                os.close(dev.fd)
+        check(0 in told and 2 in told, "the others' flushes came to", set(told))
+        above.remove()
 
 
 @row("stalls-and-goes-on")

@@ -81,3 +81,7 @@ mod left_tests;
 #[cfg(test)]
 #[path = "load_numbers_tests.rs"]
 mod numbers_tests;
+
+#[cfg(test)]
+#[path = "load_random_tests.rs"]
+mod random_tests;

@@ -27,7 +27,8 @@ fn apply_writes_nothing_to_a_device_that_it_leaves_as_it_is() {
         let tree = fake.dump();
         let (report, writes) = load(&mut fake, &keep("/profile.toml"), &text);
         assert_eq!((report.state, writes), (State::Up, Vec::new()), "{to}");
-        assert!(report.notes.iter().any(|note| note.contains("--force makes it anew")), "{:?}", report.notes);
+        assert_eq!(report.notes.len(), 1, "{:?}", report.notes);
+        assert!(report.notes[0].contains("--force makes it anew"), "{:?}", report.notes);
         assert_eq!(fake.dump(), tree, "{to}");
         assert!(!fake.root.at("/data/new.img").exists(), "{to}");
     }

@@ -83,6 +83,7 @@ impl Format {
         medium: &M,
         stop: impl Fn() -> bool,
     ) -> Result<(), Outcome> {
+        let then = medium.now();
         let mut at: u64 = 0;
         while at < self.whole.len {
             if stop() {
@@ -102,7 +103,7 @@ impl Format {
         }
         match self.volatile {
             true => medium
-                .make_stable(self.whole)
+                .make_stable(self.whole, &then)
                 .map_err(|_| Sense::FORMAT_FAILED.into()),
             false => Ok(()),
         }

@@ -289,6 +289,11 @@ impl Command<Decoded> {
         Some(sense.into())
     }
 
+    /// Whether the buffer is not one for this command: [`Command::admit`] ends it.
+    pub(crate) fn has_wrong_buffer(&self) -> bool {
+        self.data_mismatch().is_some()
+    }
+
     /// The initiator's buffer must go the command's way, and hold all that a command writes: half of what it names must
     /// not be written. A read into a smaller buffer is delivered as far as it fits.
     fn data_mismatch(&self) -> Option<Sense> {

@@ -78,6 +78,7 @@ fn carry_out(session: &Session, cmd: Command<Received>) {
 /// them: each of them passes it, or reports it.
 fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     match cmd.decoded().command {
+        Cdb::ReportLuns { .. } | Cdb::RequestSense { .. } if cmd.has_wrong_buffer() => None,
         Cdb::ReportLuns { select, alloc_len } => {
             // Asked before the list is made: a LUN that comes meanwhile is still to be told of.
             let changed = session.it.luns_changed.xchg(0, Relaxed);

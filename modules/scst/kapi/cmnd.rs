@@ -166,9 +166,19 @@ impl Cmnd {
         unsafe { Segments::new(table.sgl, table.nents) }
     }
 
-    /// Copies `bytes` into the initiator's buffer, `offset` bytes from its start; what does not fit is left out.
-    /// Returns the bytes copied. Any context.
+    /// Whether the initiator's buffer is there to be written to. Where data goes the other way, the pages may be of a file
+    /// that the initiator can only read.
+    #[inline]
+    fn takes_data(&self) -> bool {
+        self.direction() == Direction::In
+    }
+
+    /// Copies `bytes` into the initiator's buffer, `offset` bytes from its start; what does not fit is left out, and all of
+    /// it where data goes the other way. Returns the bytes copied. Any context.
     pub fn copy_to_buffer(&self, offset: usize, bytes: &[u8]) -> usize {
+        if !self.takes_data() {
+            return 0;
+        }
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer, `bytes` are readable; C bounds the copy by both.
         unsafe {
@@ -197,8 +207,12 @@ impl Cmnd {
         }
     }
 
-    /// Fills `len` bytes of the initiator's buffer, from `offset` on, with zeroes. Any context.
+    /// Fills `len` bytes of the initiator's buffer, from `offset` on, with zeroes, unless data goes the other way. Any
+    /// context.
     pub fn zero_buffer(&self, offset: usize, len: usize) {
+        if !self.takes_data() {
+            return;
+        }
         let table = &self.raw().sdb.table;
         // SAFETY: The table describes the buffer; C bounds the copy by it.
         unsafe { c::sg_zero_buffer(table.sgl, table.nents, len, skip(offset)) };
@@ -265,7 +279,7 @@ impl Cmnd {
 
     /// Leaves the command in its own memory together with `payload`, for a callback that knows where to find it.
     ///
-    /// [`Parked::take`] is the way back.
+    /// [`Cmnd::unpark`] is the way back.
     pub(super) fn park<T: Send + 'static>(self, payload: T) -> NonNull<Private> {
         const { assert!(mem::size_of::<(Cmnd, T)>() <= SLOT_BYTES && mem::align_of::<(Cmnd, T)>() <= 8) };
         let private = self.private();
@@ -360,16 +374,14 @@ impl Late {
 
     /// Marks the command aborted, and waits until whoever works on it has let go. Sleeps.
     pub(super) fn abort(&self) -> Aborted {
-        if self.state().cmpxchg(SWALLOWED, IDLE, Full).is_ok() {
-            rcu::synchronize_rcu();
-            return Aborted::Now;
-        }
-        // An earlier attempt may have marked it.
+        // An earlier attempt may have marked it; it may have been swallowed, or be so just now.
         let found = match self.state().cmpxchg(RUNNING, ABORTING, Full) {
-            Ok(_) | Err(ABORTING) => Aborted::Now,
+            Ok(_) | Err(ABORTING) | Err(SWALLOWED) => Aborted::Now,
             Err(_) => Aborted::Before,
         };
-        while self.state().load(Acquire) != IDLE {
+        while self.state().load(Acquire) != IDLE
+            && self.state().cmpxchg(SWALLOWED, IDLE, Full).is_err()
+        {
             super::msleep(5);
         }
         // Whoever has just made it idle may still be in `scsi_done`.

@@ -390,16 +390,14 @@ impl Core {
     }
 
     fn device_changed(&self, device: &str, sense: Sense) {
-        let Ok(users) = self.users_of(device) else {
-            return;
-        };
-        for (session, lun) in users.iter() {
-            if let Some(nexus) = session.luns.get(u32::from(*lun)) {
-                nexus.unit_attentions().raise(sense, Precedence::Last);
-                nexus.reread_later();
-            }
+        self.for_each_nexus(device, &mut |nexus| {
+            nexus.unit_attentions().raise(sense, Precedence::Last);
+            nexus.reread_later();
+        });
+        // Without memory, those who do not ask are not made to: they are told all the same.
+        if let Ok(users) = self.users_of(device) {
+            self.reread_by(&users);
         }
-        self.reread_by(&users);
     }
 
     /// Calls `f` for every nexus of the device, with the configuration locked: `f` must neither sleep nor come back here.

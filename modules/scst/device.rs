@@ -10,10 +10,13 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use crate::alive::Kept;
 use crate::command::{Admitted, Command};
 use crate::freeze::Blocks;
+use crate::kapi::livemap::Counted;
+use crate::kapi::noio::NoIo;
 use crate::kapi::sysfs::{Attr, Attributes, Dir};
 use crate::kapi::tasks::Ending;
 use crate::mode::Mode;
 use crate::name::Name;
+use crate::nexus::Nexus;
 use crate::port_groups::PortGroups;
 use crate::proto::device_type::DeviceType;
 use crate::proto::opcode::OpDesc;
@@ -141,6 +144,9 @@ pub struct Device {
     pub(crate) max_tgt_dev_commands: Atomic<i32>,
     /// How many commands it carries out at once that have to wait: the others run where they arrive.
     pub(crate) threads: Threads,
+    /// Nexuses in whose place another is, and whose commands have yet to end.
+    #[pin]
+    replaced: Mutex<KVec<Arc<Counted<Nexus>>>>,
     /// Taken out when the device goes: the directory's files refer to the device.
     #[pin]
     dirs: Mutex<Option<DeviceDirs>>,
@@ -228,6 +234,7 @@ impl Device {
                 turn: Turn::new(),
                 max_tgt_dev_commands: Atomic::new(DEFAULT_TGT_DEV_COMMANDS as i32),
                 threads: Threads::new(threads),
+                replaced <- new_mutex!(KVec::new()),
                 dirs <- new_mutex!(None),
             }? Error),
             GFP_KERNEL,
@@ -351,6 +358,30 @@ impl Device {
     pub(crate) fn set_port_groups(&self, groups: Option<Arc<PortGroups>>) {
         let before = core::mem::replace(&mut *self.port_groups.lock(), groups);
         drop(before);
+    }
+
+    /// Keeps a nexus that leaves its session's map within reach of whoever aborts the device's commands, until
+    /// [`Device::let_go`]. To be called before it leaves. Sleeps.
+    pub(crate) fn keep_in_reach(&self, nexus: Arc<Counted<Nexus>>) -> Result {
+        let _scope = NoIo::enter();
+        Ok(self.replaced.lock().push(nexus, GFP_KERNEL)?)
+    }
+
+    /// The nexus has no commands any more, or has not left. Sleeps.
+    pub(crate) fn let_go(&self, nexus: &Arc<Counted<Nexus>>) {
+        let gone = {
+            let mut replaced = self.replaced.lock();
+            let at = replaced.iter().position(|n| Arc::ptr_eq(n, nexus));
+            at.map(|at| replaced.remove(at))
+        };
+        drop(gone);
+    }
+
+    /// Calls `f`, which may sleep, with each nexus that was replaced and has commands yet. Allocates nothing itself; what
+    /// `f` allocates starts no I/O, as error handling goes through them too.
+    pub(crate) fn for_each_replaced(&self, f: impl FnMut(&Arc<Counted<Nexus>>)) {
+        let _scope = NoIo::enter();
+        self.replaced.lock().iter().for_each(f);
     }
 
     pub(crate) fn dirs(&self) -> &Mutex<Option<DeviceDirs>> {

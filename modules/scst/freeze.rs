@@ -32,6 +32,8 @@ pub(crate) struct Blocks {
     asked: Atomic<i32>,
     /// Those of them that wait for commands.
     pending: Atomic<i32>,
+    /// The device is going, and is not blocked any more. Set with the freezes locked.
+    going: Atomic<bool>,
 }
 
 impl Blocks {
@@ -39,6 +41,7 @@ impl Blocks {
         Self {
             asked: Atomic::new(0),
             pending: Atomic::new(0),
+            going: Atomic::new(false),
         }
     }
 
@@ -97,7 +100,8 @@ impl Core {
         self.thaw(&SUSPENDED, None);
     }
 
-    /// Holds the device's commands back. With `wait`, waits until none is under way, or the block is taken back.
+    /// Holds the device's commands back, and waits until none is under way, or the block is taken back. `ENODEV` for a
+    /// device that is going.
     pub(crate) fn block_device(&self, device: &Arc<Device>) -> Result {
         let blocks = device.blocks();
         blocks.pending.fetch_add(1, Relaxed);
@@ -116,8 +120,12 @@ impl Core {
         self.thaw(&device.blocks().asked, Some(device));
     }
 
-    /// Takes all blocks back: the device is going, and what waits for it must end.
+    /// Takes all blocks back, and lets no new one come: the device is going, and what waits for it must end.
     pub(crate) fn release_device(&self, device: &Arc<Device>) {
+        {
+            let _freezes = self.freezes().lock();
+            device.blocks().going.store(true, Relaxed);
+        }
         while device.blocks().asked.load(Relaxed) > 0 {
             self.unblock_device(device);
         }
@@ -126,6 +134,9 @@ impl Core {
     /// Counts `reason` up, and gives back the nexuses whose commands are held back by that.
     fn freeze(&self, reason: &Atomic<i32>, device: Option<&Arc<Device>>) -> Result<Nexuses> {
         let _freezes = self.freezes().lock();
+        if device.is_some_and(|device| device.blocks().going.load(Relaxed)) {
+            return Err(ENODEV);
+        }
         reason.fetch_add(1, Relaxed);
         // From here on no nexus that is made has users who have not seen the freeze.
         synchronize_rcu();

@@ -43,7 +43,7 @@ pub struct Nexus {
     #[pin]
     tasks: TaskSet,
     turn: Turn,
-    _reserve: Reserve,
+    reserve: Reserve,
     /// `lun<n>/` in the session's directory.
     #[pin]
     dir: Mutex<Option<Dir>>,
@@ -97,7 +97,7 @@ impl Nexus {
         it: Arc<ItNexus>,
         first: Option<Sense>,
     ) -> impl PinInit<Self, Error> {
-        let reserve = Reserve::new(device.clone(), it.identity.clone());
+        let reserve = Reserve::new(device.clone());
         try_pin_init!(Self {
             device,
             it,
@@ -108,7 +108,7 @@ impl Nexus {
             attentions <- UnitAttentions::new(first),
             tasks <- TaskSet::new(),
             turn: Turn::new(),
-            _reserve: reserve,
+            reserve,
             dir <- new_mutex!(None),
         }? Error)
     }
@@ -202,9 +202,13 @@ impl Nexus {
         self.read_only.load(Relaxed) != 0 || self.device.is_read_only()
     }
 
+    /// Its number among all nexuses that there have been.
+    pub(crate) fn number(&self) -> u64 {
+        self.reserve.number
+    }
+
     /// Takes what the group says of this LUN. Returns whether the mapping changed between refusing writes and not.
-    pub(crate) fn set(&self, read_only: bool, black_hole: u8) -> bool {
-        self.set_black_hole(black_hole);
+    pub(crate) fn set_read_only(&self, read_only: bool) -> bool {
         let read_only = i32::from(read_only);
         self.read_only.xchg(read_only, Relaxed) != read_only
     }
@@ -256,19 +260,26 @@ impl Nexus {
 /// ended.
 struct Reserve {
     device: Arc<Device>,
-    initiator: Arc<Initiator>,
+    /// Of all nexuses that there have been.
+    number: u64,
 }
 
+/// The number of the next nexus.
+static NUMBER: Atomic<u64> = Atomic::new(1);
+
 impl Reserve {
-    fn new(device: Arc<Device>, initiator: Arc<Initiator>) -> Self {
+    fn new(device: Arc<Device>) -> Self {
         device.threads.initiator_came();
-        Self { device, initiator }
+        Self {
+            device,
+            number: NUMBER.fetch_add(1, Relaxed),
+        }
     }
 }
 
 impl Drop for Reserve {
     fn drop(&mut self) {
         self.device.threads.initiator_went();
-        self.device.reservations().nexus_lost(&self.initiator);
+        self.device.reservations().nexus_lost(self.number);
     }
 }

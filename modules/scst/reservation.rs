@@ -45,9 +45,22 @@ struct Kept {
     head: Head,
     slots: KVVec<Registrant>,
     /// Who holds RESERVE.
-    reserved_by: Option<Arc<Initiator>>,
+    reserved_by: Option<Holder>,
     /// A change of registrations is under way, so that RESERVE must not come in between.
     changing: bool,
+}
+
+/// Who holds RESERVE: an initiator, until it loses the nexus over which it asked.
+struct Holder {
+    initiator: Arc<Initiator>,
+    /// The nexus's number.
+    nexus: u64,
+}
+
+impl Holder {
+    fn is(&self, initiator: &Arc<Initiator>) -> bool {
+        Arc::ptr_eq(&self.initiator, initiator)
+    }
 }
 
 impl Kept {
@@ -114,7 +127,7 @@ impl Reservations {
         let (access, command) = (asked.op.access, &asked.command);
         let kept = self.state.lock();
         if let Some(by) = &kept.reserved_by {
-            return !access.passes_reserve(command, Arc::ptr_eq(by, nexus.initiator()));
+            return !access.passes_reserve(command, by.is(nexus.initiator()));
         }
         let Some(kind) = kept.head.reservation else {
             return false;
@@ -129,12 +142,15 @@ impl Reservations {
         let own = kept
             .reserved_by
             .as_ref()
-            .is_none_or(|by| Arc::ptr_eq(by, nexus.initiator()));
+            .is_none_or(|by| by.is(nexus.initiator()));
         match kept.compatible(nexus) {
             Compatible::Nothing => Outcome::Good(0),
             Compatible::Proceed if own && !kept.changing => {
-                // Nobody's last reference goes here: what was there before is the same.
-                kept.reserved_by = Some(nexus.initiator().clone());
+                // Nobody's last reference goes here: the initiator that was there before is the same.
+                kept.reserved_by = Some(Holder {
+                    initiator: nexus.initiator().clone(),
+                    nexus: nexus.number(),
+                });
                 self.note(&kept);
                 Outcome::Good(0)
             }
@@ -151,13 +167,13 @@ impl Reservations {
             Compatible::Proceed => {}
         }
         drop(kept);
-        self.nexus_lost(nexus.initiator());
+        self.end_reserve(|by| by.is(nexus.initiator()));
         Outcome::Good(0)
     }
 
-    /// The initiator has no nexus to the device any more: its RESERVE goes.
-    pub(crate) fn nexus_lost(&self, initiator: &Arc<Initiator>) {
-        self.end_reserve(|by| Arc::ptr_eq(by, initiator));
+    /// The nexus with this number is lost, and what was reserved over it.
+    pub(crate) fn nexus_lost(&self, nexus: u64) {
+        self.end_reserve(|by| by.nexus == nexus);
     }
 
     /// The device was reset: RESERVE goes, persistent reservations stay.
@@ -165,7 +181,7 @@ impl Reservations {
         self.end_reserve(|_| true);
     }
 
-    fn end_reserve(&self, of: impl FnOnce(&Arc<Initiator>) -> bool) {
+    fn end_reserve(&self, of: impl FnOnce(&Holder) -> bool) {
         let mut kept = self.state.lock();
         if !kept.reserved_by.as_ref().is_some_and(of) {
             return;

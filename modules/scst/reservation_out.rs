@@ -9,13 +9,14 @@
 //! end as the unit's TAS says, and the initiator tries again and is refused.
 
 use kernel::prelude::*;
+use kernel::sync::Arc;
 
 use crate::attention::Precedence;
 use crate::command::{Admitted, Command, Outcome};
 use crate::core::Core;
 use crate::device::Device;
 use crate::kapi::global;
-use crate::kapi::livemap::Live;
+use crate::kapi::livemap::{Counted, Live};
 use crate::kapi::tasks::Ending;
 use crate::nexus::Nexus;
 use crate::proto::cdb::Command as Cdb;
@@ -153,13 +154,27 @@ fn keep(device: &Device, state: View<'_>) -> Result<(), Outcome> {
     })
 }
 
+/// The nexuses that a change may concern: those that there are, and those in whose place another is and whose commands have
+/// yet to end.
+struct Concerned {
+    mapped: KVec<Live<Nexus>>,
+    replaced: KVec<Arc<Counted<Nexus>>>,
+}
+
+impl Concerned {
+    fn iter(&self) -> impl Iterator<Item = &Nexus> {
+        let replaced = self.replaced.iter().map(|nexus| nexus.value());
+        Iterator::chain(self.mapped.iter().map(|nexus| &**nexus), replaced)
+    }
+}
+
 /// Raises unit attentions with the nexuses that the change concerns, and waits for the commands of those whose
 /// registration was preempted if they are to be aborted.
-fn tell(nexuses: &[Live<Nexus>], sender: &Sender, effect: &Effect, before: &Draft) {
+fn tell(nexuses: &Concerned, sender: &Sender, effect: &Effect, before: &Draft) {
     let registered = |state: View<'_>, nexus: &Nexus| {
         nexus.with_identity(|me| state.standing(me) != Standing::Stranger)
     };
-    for nexus in nexuses {
+    for nexus in nexuses.iter() {
         let own = nexus.with_identity(|me| me.port == sender.port && *me.id == sender.id);
         if own {
             continue;
@@ -216,14 +231,25 @@ impl Core {
     }
 
     /// The nexuses to a device.
-    fn nexuses_of(&self, device: &Device) -> Result<KVec<Live<Nexus>>> {
+    fn nexuses_of(&self, device: &Device) -> Result<Concerned> {
         let users = self.users_of(device.name().as_str())?;
-        let mut nexuses = KVec::with_capacity(users.len(), GFP_KERNEL)?;
+        let mut mapped = KVec::with_capacity(users.len(), GFP_KERNEL)?;
         for (session, lun) in users.iter() {
-            if let Some(nexus) = session.luns.get(u32::from(*lun)) {
-                nexuses.push_within_capacity(nexus).map_err(|_| ENOMEM)?;
+            let nexus = session.luns.get(u32::from(*lun));
+            // Another device may have come in its place.
+            if let Some(nexus) = nexus.filter(|n| core::ptr::eq(&**n.device(), device)) {
+                mapped.push_within_capacity(nexus).map_err(|_| ENOMEM)?;
             }
         }
-        Ok(nexuses)
+        // After the others: who is not among them any more is here.
+        let mut replaced = KVec::new();
+        let mut room = Ok(());
+        device.for_each_replaced(|nexus| {
+            if room.is_ok() {
+                room = replaced.push(nexus.clone(), GFP_KERNEL);
+            }
+        });
+        room?;
+        Ok(Concerned { mapped, replaced })
     }
 }

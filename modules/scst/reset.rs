@@ -51,20 +51,11 @@ impl<'a> Reset<'a> {
 
     /// They have: the units are reset, and their initiators told. Called by error handling, allocates nothing.
     pub fn complete(&self, core: &Core) {
-        let luns = &self.session.luns;
-        let mut next = self.lun.or_else(|| luns.first());
-        while let Some(lun) = next {
-            if let Some(nexus) = luns.get(lun) {
-                core.reset_occurred(nexus.device());
-            }
-            next = match self.lun {
-                Some(_) => None,
-                None => luns.at_or_after(lun.saturating_add(1)),
-            };
-        }
+        self.for_each_lun(&mut |nexus| core.reset_occurred(nexus.device()));
     }
 
-    /// Calls `f`, which may sleep, for every nexus of what is reset.
+    /// Calls `f`, which may sleep, for every nexus of what is reset, and for those in whose place another is and whose
+    /// commands have yet to end.
     fn for_each_nexus(&self, core: &Core, f: &mut dyn FnMut(&Nexus)) {
         let mut last = 0;
         while let Some(session) = core.next_session(last) {
@@ -76,6 +67,22 @@ impl<'a> Reset<'a> {
                 }
                 next = session.luns.at_or_after(lun.saturating_add(1));
             }
+        }
+        self.for_each_lun(&mut |own| own.device().for_each_replaced(|nexus| f(nexus.value())));
+    }
+
+    /// Calls `f` for every LUN of the session that is reset.
+    fn for_each_lun(&self, f: &mut dyn FnMut(&Nexus)) {
+        let luns = &self.session.luns;
+        let mut next = self.lun.or_else(|| luns.first());
+        while let Some(lun) = next {
+            if let Some(nexus) = luns.get(lun) {
+                f(&nexus);
+            }
+            next = match self.lun {
+                Some(_) => None,
+                None => luns.at_or_after(lun.saturating_add(1)),
+            };
         }
     }
 

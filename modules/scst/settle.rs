@@ -39,7 +39,6 @@ pub enum Announce {
 struct Wanted {
     device: Arc<Device>,
     read_only: bool,
-    black_hole: u8,
 }
 
 /// What has left a session, to be dropped with no lock held.
@@ -84,6 +83,7 @@ impl Core {
             }
         }
         livemap::drain(leaving, |at, entry| {
+            entry.value().device().let_go(&entry);
             // What was acknowledged is made stable before anybody hears that the LUN has gone.
             entry.value().device().ops().detached();
             let lun = luns.get(at).copied().unwrap_or(0);
@@ -136,7 +136,7 @@ impl Core {
             }
             (Some(wanted), Some(device)) if Arc::ptr_eq(&wanted.device, &device) => {
                 let nexus = session.luns.get(index);
-                if nexus.is_some_and(|n| n.set(wanted.read_only, wanted.black_hole)) {
+                if nexus.is_some_and(|n| n.set_read_only(wanted.read_only)) {
                     self.reread_lun(session, lun);
                 }
                 Ok(None)
@@ -144,11 +144,7 @@ impl Core {
             (Some(wanted), Some(_)) => {
                 let first = (announce == Announce::Yes).then_some(Sense::INQUIRY_DATA_CHANGED);
                 let nexus = self.new_nexus(session, &wanted, first)?;
-                let retired = {
-                    let admin = self.admin();
-                    know_access(&admin, session, &nexus);
-                    session.luns.replace(index, nexus)
-                }?;
+                let retired = self.replace_nexus(session, index, nexus)?;
                 if params::async_lun_replace() {
                     if let Some(retired) = retired {
                         self.part_later(session, lun, retired);
@@ -159,6 +155,28 @@ impl Core {
                 Ok(retired)
             }
         }
+    }
+
+    /// Puts `nexus` in the place of the one that is there, whose commands stay within reach of whoever aborts them.
+    fn replace_nexus(
+        &self,
+        session: &Session,
+        index: u32,
+        nexus: Arc<Counted<Nexus>>,
+    ) -> Result<Option<Retired<Nexus>>> {
+        let old = session.luns.entry(index);
+        if let Some(old) = &old {
+            old.value().device().keep_in_reach(old.clone())?;
+        }
+        let replaced = {
+            let mut admin = self.admin();
+            know_surroundings(&mut admin, session, &nexus);
+            session.luns.replace(index, nexus)
+        };
+        if let (Some(old), Err(_)) = (&old, &replaced) {
+            old.value().device().let_go(old);
+        }
+        replaced
     }
 
     /// Leaves it to a thread to tell the initiator that another device is at `lun`, and to wait for the commands of the
@@ -184,7 +202,7 @@ impl Core {
         first: Option<Sense>,
     ) -> Result<Arc<Counted<Nexus>>> {
         let nexus = Counted::new(Nexus::new(wanted.device.clone(), session.it.clone(), first))?;
-        nexus.value().set(wanted.read_only, wanted.black_hole);
+        nexus.value().set_read_only(wanted.read_only);
         self.apply_threads(&wanted.device);
         Ok(nexus)
     }
@@ -199,8 +217,8 @@ impl Core {
     ) -> Result {
         let nexus = self.new_nexus(session, wanted, Some(Sense::POWER_ON_RESET))?;
         {
-            let admin = self.admin();
-            know_access(&admin, session, &nexus);
+            let mut admin = self.admin();
+            know_surroundings(&mut admin, session, &nexus);
             session.luns.insert(u32::from(lun), nexus.clone())?;
         }
         publish_nexus(session, lun, &nexus)?;
@@ -226,7 +244,6 @@ impl Core {
         (entry.state != LunState::Removing).then(|| Wanted {
             device: entry.device.clone(),
             read_only: entry.read_only,
-            black_hole: group.settings.black_hole,
         })
     }
 }
@@ -245,16 +262,24 @@ impl Drop for Parting {
         }
         // What was acknowledged is made stable, as for a nexus that is waited for.
         livemap::drain([self.retired.take()], |_, entry| {
+            entry.value().device().let_go(&entry);
             entry.value().device().ops().detached();
         });
     }
 }
 
-/// Tells a new nexus how its port leads to the device: where it is found from now on, whoever changes that finds it too.
-fn know_access(admin: &Admin, session: &Session, nexus: &Counted<Nexus>) {
+/// Tells a new nexus how its port leads to the device, and whether its group swallows commands: where it is found from now
+/// on, whoever changes that finds it too.
+fn know_surroundings(admin: &mut Admin, session: &Session, nexus: &Counted<Nexus>) {
     let nexus = nexus.value();
     let access = admin.access_of(nexus.device(), &session.target);
     nexus.access().begin(access);
+    let name = session.group();
+    let target = admin.target(session.driver(), session.target.as_str());
+    let named = name.as_ref().map(|name| name.as_str());
+    if let Some(group) = target.ok().and_then(|target| target.group_named(named)) {
+        nexus.set_black_hole(group.settings.black_hole);
+    }
 }
 
 /// Makes `lun<n>/`, unless it is there, once the session has a directory. With the session's layout locked.

@@ -239,14 +239,21 @@ impl<T> LiveMap<T> {
     #[inline]
     pub fn get(&self, index: u32) -> Option<Live<T>> {
         let _guard = rcu::read_lock();
-        // SAFETY: The xarray is initialised and we are in an RCU read section.
-        let entry = NonNull::new(unsafe { c::xa_load(self.xa.get(), index as usize) })?
-            .cast::<Counted<T>>();
-        // SAFETY: An entry that was found under RCU is not freed before the section ends (`retire` waits for it).
-        let live =
-            unsafe { bindings::scst_helper_percpu_ref_tryget_live(entry.as_ref().refs.get()) };
-        // INVARIANT: The reference was just taken.
-        live.then_some(Live(entry))
+        let mut gone = None;
+        loop {
+            // SAFETY: The xarray is initialised and we are in an RCU read section.
+            let entry = NonNull::new(unsafe { c::xa_load(self.xa.get(), index as usize) })?
+                .cast::<Counted<T>>();
+            // SAFETY: An entry that was found under RCU is not freed before the section ends (`retire` waits for it).
+            if unsafe { bindings::scst_helper_percpu_ref_tryget_live(entry.as_ref().refs.get()) } {
+                // INVARIANT: The reference was just taken.
+                return Some(Live(entry));
+            }
+            // It left the map before it was killed: what has come in its place is there by now.
+            if gone.replace(entry) == Some(entry) {
+                return None;
+            }
+        }
     }
 
     /// The entry at `index` itself, for whoever keeps it from being taken out meanwhile. Any context.

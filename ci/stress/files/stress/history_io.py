@@ -325,6 +325,47 @@ def _():
     must(LOCAL + "/mgmt", "del_session scst_local_tgt other")
 
 
+@row("buffers-that-go-out-are-not-written")
+def _():
+    """A command with an answer does not write into a buffer that its initiator only sends: it may be a file's page."""
+    fileio("f1")
+    must(luns(), "add f1 0")
+    sent = b"\xa5" * 4096
+    with sg.Device(node(0)) as dev:
+        for cdb in ("a0 00 00 00 00 00 00 00 10 00 00 00", "12 00 00 00 ff 00", "03 00 00 00 ff 00", "1a 00 3f 00 ff 00"):
+            # So that REQUEST SENSE has something to say.
+            must(TREE + "/devices/f1/prod_id", cdb[:2])
+            answer = dev.command(cdb, out=sent)
+            if answer.sense is not None and answer.sense[0] == 6:
+                check(answer.data == sent, cdb, "has written with a unit attention")
+                answer = dev.command(cdb, out=sent)
+            check(answer.sense == (5, 0x49, 0), cdb, answer)
+            check(answer.data == sent, cdb, "has written into what was sent")
+
+
+@row("reserve-goes-with-its-nexus")
+def _():
+    """RESERVE ends with the nexus that it came over, not with another of the same initiator to the same device."""
+    fileio("f1")
+    for lun in (0, 5, 6):
+        must(luns(), "add f1 %d" % lun)
+    must(LOCAL + "/mgmt", "add_session scst_local_tgt other")
+    node(0), node(5), node(6), node(0, session="other")
+    lib.settle()
+    with sg_of(0) as dev, sg_of(0, session="other") as other:
+        other.good(TEST_UNIT_READY)
+        dev.good("16 00 00 00 00 00")
+        must(luns(), "del 5")
+        check(other.command(WRITE_10 % 1, out=bytes(512)).status == 0x18, "the reservation went with another LUN")
+        dev.good("17 00 00 00 00 00")
+        with sg_of(6) as through:
+            through.good("16 00 00 00 00 00")
+        check(other.command(WRITE_10 % 1, out=bytes(512)).status == 0x18, "not reserved")
+        must(luns(), "del 6")
+        other.good(WRITE_10 % 1, out=bytes(512))
+    must(LOCAL + "/mgmt", "del_session scst_local_tgt other")
+
+
 @row("closed-store-is-not-ready")
 def _():
     """A store that was never opened is not ready, whatever is asked of it; a size that was set outlasts its closing."""

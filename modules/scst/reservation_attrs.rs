@@ -120,7 +120,7 @@ fn store_file_name(device: &Device, name: &str) -> Result {
         path if path.starts_with('/') => StateFile::named(path)?,
         _ => return Err(EINVAL),
     };
-    if !state_file::has_parent(file.path()) {
+    if !state_file::has_parent(file.path())? {
         return Err(ENOENT);
     }
     device.reservations().use_file(file, true)

@@ -98,7 +98,7 @@ impl StateFile {
     }
 
     /// Whether anything can be kept in it. Sleeps.
-    pub(crate) fn is_possible(&self) -> bool {
+    pub(crate) fn is_possible(&self) -> Result<bool> {
         state_file::has_parent(&self.path)
     }
 }
@@ -116,10 +116,13 @@ fn parse_bytes(bytes: &[u8]) -> Result<Draft> {
 
 impl Reservations {
     /// Reads what was kept of device `name`. A file that cannot be read is reported and left alone: the device is made
-    /// all the same, without reservations. Sleeps; called before the device can be reached.
+    /// all the same, without reservations, unless it was for want of memory. Sleeps; called before the device can be reached.
     pub(crate) fn load(&self, name: &Name) -> Result {
         self.use_file(StateFile::default_of(name)?, false)
             .or_else(|e| {
+                if e == ENOMEM {
+                    return Err(e);
+                }
                 pr_err!(
                     "{}: persistent reservations are lost, the file that keeps them cannot be read: error {}\n",
                     name.as_str(),
@@ -133,10 +136,11 @@ impl Reservations {
     /// moves there. Sleeps.
     pub(crate) fn use_file(&self, file: StateFile, moves: bool) -> Result {
         let file = Arc::new(file, GFP_KERNEL)?;
+        let is_possible = file.is_possible()?;
         let turn = self.turn();
         let result = turn.load_or_move(self.file().ok().as_deref(), &file, moves);
         if result.is_ok() || !moves {
-            self.set_keeps(file.is_possible());
+            self.set_keeps(is_possible);
             self.set_file(file);
         }
         result

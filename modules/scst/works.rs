@@ -36,7 +36,6 @@ struct State {
 /// One work.
 #[pin_data]
 struct Job {
-    caller: Caller,
     #[pin]
     done: Done,
     /// Valid once it is done.
@@ -86,9 +85,9 @@ impl Works {
     }
 
     fn queue(&self, command: impl FnOnce() -> Result + Send + 'static) -> Result<Arc<Job>> {
+        let caller = Caller::current()?;
         let job = Arc::pin_init(
             try_pin_init!(Job {
-                caller: Caller::current()?,
                 done <- Done::new(),
                 result: Atomic::new(0),
             }? Error),
@@ -98,7 +97,7 @@ impl Works {
         self.state.pending.fetch_add(1, Relaxed);
         let queued = self
             .threads
-            .spawn(move || state.end(&work, work.run(command)));
+            .spawn(move || state.end(&work, run_as(caller, command)));
         if let Err(e) = queued {
             self.state.pending.fetch_sub(1, Relaxed);
             return Err(e);
@@ -107,12 +106,11 @@ impl Works {
     }
 }
 
-impl Job {
-    /// Runs the command as the caller; what the command owns is gone when this returns.
-    fn run(&self, command: impl FnOnce() -> Result) -> Result {
-        let _as_caller = self.caller.enter();
-        command()
-    }
+/// Runs the command as the caller. What the command owns is gone when this returns, and what the caller's paths hold: who
+/// has waited for it may unmount them.
+fn run_as(caller: Caller, command: impl FnOnce() -> Result) -> Result {
+    let _as_caller = caller.enter();
+    command()
 }
 
 impl State {

@@ -44,14 +44,15 @@ impl Saved {
     /// saved. Sleeps.
     pub(crate) fn load(name: &str, default: &ModeState) -> Result<Option<Arc<Self>>> {
         let path = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}"))?;
-        if !state_file::has_parent(&path) {
+        if !state_file::has_parent(&path)? {
             return Ok(None);
         }
         let previous = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}~"))?;
         let kept = |path| parse(name, &state_file::read(path, mode_file::MAX).ok()?, default);
         let state = match state_file::read(&path, mode_file::MAX) {
             Ok(text) => parse(name, &text, default).or_else(|| kept(&previous)),
-            Err(e) if e == ENOENT => Some(*default),
+            Err(ENOENT) => Some(*default),
+            Err(ENOMEM) => return Err(ENOMEM),
             Err(_) => None,
         };
         let state = state.unwrap_or_else(|| {

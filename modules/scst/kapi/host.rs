@@ -395,8 +395,8 @@ impl<T: HostOps> Template<T> {
         unsafe { Self::reset(cmd, Recovery::TargetReset, Some(EH_STEP_MS)) }
     }
 
-    /// The last step before the midlayer takes its commands back, pages and all: it waits as long as a backing store
-    /// has them.
+    /// The last step before error handling takes its commands back, pages and all: it waits as long as a backing store
+    /// has them. Whoever asks by ioctl takes nothing back, and holds up all of the host meanwhile.
     ///
     /// # Safety
     ///
@@ -428,7 +428,7 @@ impl<T: HostOps> Template<T> {
             return FAILED;
         }
         // SAFETY: The host is not removed before it is let go.
-        let done = unsafe { Self::abort_and_tell(shost, what, timeout_ms) };
+        let done = unsafe { Self::abort_and_tell(shost, what, Some(EH_STEP_MS)) };
         // SAFETY: Held above.
         unsafe { bindings::scst_helper_host_let_go(shost) };
         verdict(done)

@@ -85,10 +85,13 @@ pub fn remove(path: &CStr) -> Result {
     sync_parent(path)
 }
 
-/// Whether files can be made beside `path`: its directory exists. Sleeps.
-pub fn has_parent(path: &CStr) -> bool {
+/// Whether files can be made beside `path`: its directory exists. `ENOMEM` where nobody knows. Sleeps.
+pub fn has_parent(path: &CStr) -> Result<bool> {
     let _root = InitRoot::enter();
-    open_parent(path).is_ok()
+    match open_parent(path) {
+        Err(ENOMEM) => Err(ENOMEM),
+        found => Ok(found.is_ok()),
+    }
 }
 
 /// Brings a name that was made or removed onto stable storage.

@@ -62,7 +62,7 @@ impl Write for Page<'_> {
 /// The behaviour behind the attributes of one table; `id` is the number that the table gives to the attribute.
 ///
 /// Both may sleep. They are called in the reader's or writer's own process context, but for what is written to an
-/// attribute that [`Attr::managed`] or [`Attr::detached`] made: that runs as a work, which acts as the writer and may
+/// attribute that [`Attr::managed`] made: that runs as a work, which acts as the writer and may
 /// outlive the directory.
 pub trait Attributes: Send + Sync {
     /// Prints the value.
@@ -89,8 +89,6 @@ enum Writes {
     Directly,
     /// A work that the writer waits for.
     AsWork,
-    /// A work that nobody waits for.
-    Detached,
 }
 
 // SAFETY: The C struct is never changed after it was built but for the lockdep key that C keeps in it.
@@ -116,13 +114,6 @@ impl Attr {
         this.writes = Writes::AsWork;
         this
     }
-
-    /// An attribute whose writes remove its own directory: they run as works, and the writer waits for nothing.
-    pub const fn detached(name: &'static CStr, mode: u16, id: u16) -> Self {
-        let mut this = Self::new(name, mode, id);
-        this.writes = Writes::Detached;
-        this
-    }
 }
 
 /// One table of attributes and what stands behind it.
@@ -142,7 +133,6 @@ impl Section {
         match attr.writes {
             Writes::Directly => self.data.store(attr.id, data),
             Writes::AsWork => global::core()?.works().run(self.command(attr.id, data)?),
-            Writes::Detached => global::core()?.works().start(self.command(attr.id, data)?),
         }
     }
 

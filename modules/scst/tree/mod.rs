@@ -2,8 +2,8 @@
 
 //! The tree below `/sys/kernel/scst_tgt`: which files there are, and what reading and writing them does.
 //!
-//! What stands behind a file of the tree names its object and finds it anew each time, so that no file keeps an object
-//! alive. What it does keep is the module that the object belongs to ([`crate::alive`]), as a command that was written to
+//! What stands behind a file of the tree names its object and finds it anew each time, or holds it where the directory goes
+//! with it. What it keeps besides is the module that the object belongs to ([`crate::alive`]), as a command that was written to
 //! the file may run longer than the file exists ([`crate::works`]).
 
 use kernel::prelude::*;

@@ -4,6 +4,7 @@
 use super::tests::{conf, keep, load, own, system, PROFILE};
 use crate::fake::Fake;
 use crate::report::State;
+use board_profile::Stack;
 use std::fs;
 
 #[test]
@@ -213,6 +214,9 @@ fn what_is_exported_is_taken_back_and_what_is_not_is_named() {
     fake.echo("box7", "cluster_name");
     fake.echo("1", "targets/copy_manager/allow_not_connected_copy");
     fs::write(fake.at(comment), "one\ntwo\n[key]\n").unwrap();
+    fs::write(fake.at("devices/null1/prod_id"), "Büro\n[key]\n").unwrap();
+    fs::write(fake.at("devices/null1/vend_specific_id"), "\n[key]\n").unwrap();
+    fs::write(fake.at("targets/scst_local/tgt/ini_groups/backups/io_grouping_type"), "odd\n[key]\n").unwrap();
     let exported = conf(&fake);
     for lost in ["comment", "cluster_name", "allow_not_connected_copy"] {
         assert!(!exported.contains(lost), "{exported}");
@@ -221,9 +225,10 @@ fn what_is_exported_is_taken_back_and_what_is_not_is_named() {
     let named =
         ["cluster_name is `box7`", "allow_not_connected_copy is `1`", "tgt/comment begins with `one`"];
     assert!(
-        unsaid.len() == 3 && named.iter().all(|named| unsaid.iter().any(|said| said.contains(named))),
+        unsaid.len() == 6 && named.iter().all(|named| unsaid.iter().any(|said| said.contains(named))),
         "{unsaid:?}"
     );
+    Stack::from_conf("/saved.conf", &exported).unwrap_or_else(|problems| panic!("{}", problems.plain()));
     // What is said of such a comment counts.
     let one = PROFILE.replacen("rel_tgt_id = 1", "rel_tgt_id = 1\ncomment = \"one\"", 1);
     let (_, writes) = load(&mut fake, &keep("/profile.toml"), &one);

@@ -5,9 +5,12 @@
 use super::suggest;
 use crate::problem::{Place, Problem};
 use crate::spec::{Attribute, Format, Kind, Role, SizeRule, Spec, ROOT};
+use crate::stack::whole;
 use crate::tree::{Entry, Node, Table, Value};
 use crate::value::Size;
+use miette::NamedSource;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Checks one file's tree.
 pub(crate) fn file(root: &mut Node, problems: &mut Vec<Problem>) {
@@ -100,6 +103,15 @@ fn home_of(spec: &'static Spec, name: &str) -> Option<&'static str> {
         Kind::Table(inner) | Kind::Tables(inner) => home_of(inner, name),
         _ => None,
     })
+}
+
+/// Whether a key of this kind takes a value.
+pub(crate) fn takes(kind: Kind, key: &str, read: Value) -> bool {
+    let place = whole(&Arc::new(NamedSource::new("", String::new())));
+    let node = Node { place: place.clone(), value: read };
+    let mut problems = Vec::new();
+    value(kind, &mut Entry { key: key.to_string(), place, node }, &mut problems);
+    problems.is_empty()
 }
 
 /// Checks one value against what its key takes.

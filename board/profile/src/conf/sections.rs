@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What `scstadmin -write_config` keeps of a tree: which attributes, in which order.
 
+use super::values::takes;
 use crate::snapshot::{
-    DeviceGroupState, DriverState, Files, GroupState, HandlerState, LunState, Snapshot, TargetGroupState,
-    TargetState,
+    DeviceGroupState, DriverState, File, Files, GroupState, HandlerState, LunState, Snapshot,
+    TargetGroupState, TargetState,
 };
-use crate::spec::{Attribute, SCST};
+use crate::spec::{Spec, DEVICE, GROUP, SCST, TARGET};
 use crate::stack::CORE_DRIVER;
 use crate::target::Driver;
 use std::collections::BTreeMap;
@@ -27,24 +28,43 @@ impl Section {
     }
 }
 
-/// Values that are worth saving and can be given back: files that can be written, and what `creatable` names.
-fn kept(files: &Files, creatable: &[String]) -> Vec<Section> {
-    let kept = files
-        .iter()
-        .filter(|(name, file)| file.key && !file.unsayable && (file.writable || creatable.contains(name)));
+/// Files that are worth saving and can be given back: those that can be written, and what `creatable` names.
+fn set<'a>(files: &'a Files, creatable: &'a [String]) -> impl Iterator<Item = (&'a String, &'a File)> {
+    files.iter().filter(|(name, file)| file.key && (file.writable || creatable.contains(name)))
+}
+
+/// Whether the reader takes a value back at an object of this description.
+fn sayable(spec: Option<&'static Spec>, name: &str, file: &File) -> bool {
+    !file.unsayable && spec.is_none_or(|spec| spec.key(name).is_some() || takes(spec, name, &file.value))
+}
+
+/// What is kept of an object's values.
+fn kept(files: &Files, creatable: &[String], spec: Option<&'static Spec>) -> Vec<Section> {
+    let kept = set(files, creatable).filter(|(name, file)| sayable(spec, name, file));
     kept.map(|(name, file)| Section::line([name, &file.value])).collect()
 }
 
-/// The core's own attributes, but for those that nothing takes back.
-pub(super) fn core(snapshot: &Snapshot) -> Vec<Section> {
-    let mut files = snapshot.files.clone();
-    files.retain(|name, _| settable(name));
-    kept(&files, &[])
+/// What is not kept of the values of the object in a folder, a sentence each.
+pub(super) fn left_out(
+    folder: &str,
+    files: &Files,
+    creatable: &[String],
+    spec: Option<&'static Spec>,
+) -> Vec<String> {
+    let left_out = set(files, creatable).filter(|(name, file)| !sayable(spec, name, file));
+    let sentence = |(name, file): (&String, &File)| {
+        let (path, value) = (crate::steps::below(folder, name), file.value.escape_debug());
+        match file.unsayable {
+            true => format!("{path} begins with `{value}` and is not one line of text; it is left out"),
+            false => format!("{path} is `{value}`, which no configuration can set; it is left out"),
+        }
+    };
+    left_out.map(sentence).collect()
 }
 
-/// Whether the core takes an attribute back.
-pub(super) fn settable(name: &str) -> bool {
-    SCST.attribute(name).is_some_and(Attribute::settable)
+/// The core's own attributes.
+pub(super) fn core(snapshot: &Snapshot) -> Vec<Section> {
+    kept(&snapshot.files, &[], Some(&SCST))
 }
 
 /// The sections at the top, each a paragraph.
@@ -56,9 +76,9 @@ pub(super) fn top(snapshot: &Snapshot) -> Vec<Section> {
 }
 
 fn handler(name: &str, state: &HandlerState) -> Option<Section> {
-    let own = kept(&state.files, &[]);
+    let own = kept(&state.files, &[], None);
     let device = |(device, files): (&String, &Files)| {
-        vec![Section::new(["DEVICE", device], vec![kept(files, &state.parameters)])]
+        vec![Section::new(["DEVICE", device], vec![kept(files, &state.parameters, Some(&DEVICE))])]
     };
     let devices = state.devices.iter().map(device);
     let paragraphs: Vec<_> = [own].into_iter().chain(devices).collect();
@@ -69,7 +89,7 @@ fn handler(name: &str, state: &HandlerState) -> Option<Section> {
 fn driver(name: &str, state: &DriverState) -> Option<Section> {
     let own = match name {
         CORE_DRIVER => Vec::new(),
-        _ => kept(&always(&state.files, &["enabled"]), &[]),
+        _ => kept(&always(&state.files, &["enabled"]), &[], None),
     };
     // Only this driver makes sessions when it is told to; those of others come and go by themselves.
     let sessions = name == Driver::ScstLocal.as_str();
@@ -95,7 +115,7 @@ fn always(files: &Files, names: &[&str]) -> Files {
 /// A target's sessions stand among its attributes, under the name of the parameter that makes them.
 fn target(name: &str, state: &TargetState, sessions: &[String]) -> Section {
     const SESSION: &str = "session_name";
-    let own = kept(&always(&state.files, &["enabled"]), &[]);
+    let own = kept(&always(&state.files, &["enabled"]), &[], Some(&TARGET));
     let (mut own, after): (Vec<_>, Vec<_>) =
         own.into_iter().partition(|line| line.words[0].as_str() < SESSION);
     own.extend(sessions.iter().map(|session| Section::line([SESSION, session])));
@@ -107,7 +127,7 @@ fn target(name: &str, state: &TargetState, sessions: &[String]) -> Section {
 
 fn luns(luns: &BTreeMap<u16, LunState>) -> Vec<Section> {
     let lun = |(number, state): (&u16, &LunState)| {
-        let own = kept(&state.files, &["read_only".to_string()]);
+        let own = kept(&state.files, &["read_only".to_string()], None);
         Section::new(["LUN", &number.to_string(), &state.device], vec![own])
     };
     luns.iter().map(lun).collect()
@@ -115,7 +135,8 @@ fn luns(luns: &BTreeMap<u16, LunState>) -> Vec<Section> {
 
 fn group(name: &str, state: &GroupState) -> Section {
     let initiators = state.initiators.iter().map(|pattern| vec![Section::line(["INITIATOR", pattern])]);
-    let paragraphs = [luns(&state.luns)].into_iter().chain(initiators).chain([kept(&state.files, &[])]);
+    let paragraphs =
+        [luns(&state.luns)].into_iter().chain(initiators).chain([kept(&state.files, &[], Some(&GROUP))]);
     Section::new(["GROUP", name], paragraphs.collect())
 }
 
@@ -127,7 +148,7 @@ fn device_group(name: &str, state: &DeviceGroupState) -> Section {
 
 fn target_group(name: &str, state: &TargetGroupState) -> Section {
     let target =
-        |(name, files): &(String, Files)| vec![Section::new(["TARGET", name], vec![kept(files, &[])])];
-    let paragraphs = [kept(&state.files, &[])].into_iter().chain(state.targets.iter().map(target));
+        |(name, files): &(String, Files)| vec![Section::new(["TARGET", name], vec![kept(files, &[], None)])];
+    let paragraphs = [kept(&state.files, &[], None)].into_iter().chain(state.targets.iter().map(target));
     Section::new(["TARGET_GROUP", name], paragraphs.collect())
 }

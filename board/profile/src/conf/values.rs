@@ -3,7 +3,7 @@
 //! they stand for.
 
 use super::statements::{Statement, Word};
-use crate::check::suggest;
+use crate::check::{shape, suggest};
 use crate::problem::Problem;
 use crate::spec::{Attribute, Kind, Spec};
 use crate::tree::{Entry, Node, Table, Value};
@@ -114,6 +114,14 @@ fn read(kind: Kind, text: &str) -> Result<Value, &'static str> {
         }
         _ => Ok(Value::Text(text.to_string())),
     }
+}
+
+/// Whether an object of this description takes an attribute of this value.
+pub(super) fn takes(spec: &'static Spec, name: &str, text: &str) -> bool {
+    let known = spec.attribute(name).filter(|attribute| attribute.settable());
+    known.is_some_and(|attribute| {
+        read(attribute.kind, text).is_ok_and(|value| shape::takes(attribute.kind, name, value))
+    })
 }
 
 /// A number as the kernel reads one: decimal, `0x` and hexadecimal, or `0` and octal.

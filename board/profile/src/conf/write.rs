@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sections to text, in the form in which SCST's own tool writes it.
 
-use super::sections::{core, settable, top, Section};
-use crate::snapshot::{File, Files, Snapshot};
+use super::sections::{core, left_out, top, Section};
+use crate::snapshot::Snapshot;
+use crate::spec::{DEVICE, GROUP, NOTHING, SCST, TARGET};
 use crate::stack::CORE_DRIVER;
 
 /// The version of the tools that this form is from, where no core says its own.
@@ -26,31 +27,33 @@ impl Snapshot {
     /// What somebody set and the text of [`Snapshot::conf`] does not have, since nothing would take it back, a sentence
     /// each.
     pub fn unsaid(&self) -> Vec<String> {
-        let set = |files: &Files, folder: &str, dropped: &dyn Fn(&str, &File) -> bool| -> Vec<String> {
-            let files = files.iter().filter(|(name, file)| file.key && file.writable && dropped(name, file));
-            files.map(|(name, file)| sentence(&format!("{folder}{name}"), file)).collect()
-        };
-        let mut said = set(&self.files, "", &|name, file| !settable(name) || file.unsayable);
-        for (name, files) in self.handlers.values().flat_map(|state| &state.devices) {
-            said.extend(set(files, &format!("devices/{name}/"), &|_, file| file.unsayable));
+        let mut said = left_out("", &self.files, &[], Some(&SCST));
+        for state in self.handlers.values() {
+            for (name, files) in &state.devices {
+                said.extend(left_out(&format!("devices/{name}"), files, &state.parameters, Some(&DEVICE)));
+            }
         }
         for (driver, state) in &self.drivers {
-            let core = driver == CORE_DRIVER;
-            said.extend(set(&state.files, &format!("targets/{driver}/"), &|_, file| core || file.unsayable));
-            for (target, state) in &state.targets {
-                let folder = format!("targets/{driver}/{target}/");
-                said.extend(set(&state.files, &folder, &|_, file| core || file.unsayable));
+            // The core's own target takes nothing back.
+            let (own, target, group) = match driver.as_str() {
+                CORE_DRIVER => (Some(&NOTHING), &NOTHING, &NOTHING),
+                _ => (None, &TARGET, &GROUP),
+            };
+            said.extend(left_out(&format!("targets/{driver}"), &state.files, &[], own));
+            for (name, state) in &state.targets {
+                let folder = format!("targets/{driver}/{name}");
+                said.extend(left_out(&folder, &state.files, &[], Some(target)));
+                for (name, state) in &state.groups {
+                    said.extend(left_out(
+                        &format!("{folder}/ini_groups/{name}"),
+                        &state.files,
+                        &[],
+                        Some(group),
+                    ));
+                }
             }
         }
         said
-    }
-}
-
-fn sentence(path: &str, file: &File) -> String {
-    let value = file.value.escape_debug();
-    match file.unsayable {
-        true => format!("{path} begins with `{value}` and is not one line of text; it is left out"),
-        false => format!("{path} is `{value}`, which no configuration can set; it is left out"),
     }
 }
 

@@ -9,7 +9,7 @@ mod stack;
 
 pub(crate) use format::Format;
 pub(crate) use sections::ROOT;
-pub(crate) use stack::{DEVICE, DEVICE_TITLE, GROUP, PARAMETERS, SCST, TARGET};
+pub(crate) use stack::{DEVICE, DEVICE_TITLE, GROUP, NOTHING, PARAMETERS, SCST, TARGET};
 
 use crate::board::Handler;
 

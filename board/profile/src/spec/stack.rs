@@ -14,6 +14,9 @@ static DEVICE_SIZE: SizeRule = SizeRule {
 };
 const LUN_NUMBER: Kind = Kind::Number(0, 16383);
 
+/// An object that takes nothing.
+pub(crate) static NOTHING: Spec = Spec { title: "", doc: "", id: None, attributes: &[], keys: &[] };
+
 /// `[scst]`.
 pub(crate) static SCST: Spec = Spec {
     title: "[scst]",

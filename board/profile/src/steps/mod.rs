@@ -168,7 +168,7 @@ impl Steps {
 }
 
 /// A file's path below SCST's own folder.
-fn below(folder: &str, name: &str) -> String {
+pub(crate) fn below(folder: &str, name: &str) -> String {
     match folder.is_empty() {
         true => name.to_string(),
         false => format!("{folder}/{name}"),

@@ -23,7 +23,7 @@ use super::bindings;
 use super::cmnd::{Cmnd, Private};
 use super::file::{Access, File, Transfer};
 use super::noio::AtOnce;
-use super::segments::Segments;
+use super::segments::{Fit, Segments};
 use super::workq::Carrier;
 
 /// Segments that fit a command's own memory.
@@ -61,7 +61,8 @@ pub struct BlockIo {
 pub struct BlockDevice {
     file: NonNull<c::file>,
     claim: KBox<Claim>,
-    dma_mask: u32,
+    /// What the device takes as it lies.
+    fit: Fit,
     block_mask: u32,
 }
 
@@ -101,7 +102,7 @@ impl BlockDevice {
         .map_err(|e| why_not_block(path, e))?;
         let file = NonNull::new(file).ok_or(ENOENT)?;
         // SAFETY: The file is an open block device.
-        let (dma_mask, block_size) = unsafe {
+        let (dma_alignment, block_size) = unsafe {
             let bdev = c::file_bdev(file.as_ptr());
             (
                 bindings::scst_helper_bdev_dma_alignment(bdev),
@@ -112,7 +113,7 @@ impl BlockDevice {
         Ok(Self {
             file,
             claim,
-            dma_mask,
+            fit: Fit::of_units(dma_alignment.saturating_add(1), block_size),
             block_mask: block_size.wrapping_sub(1),
         })
     }
@@ -402,8 +403,7 @@ impl BlockDevice {
         // SAFETY: By this function's contract the table has `room` entries, of which nothing is known.
         let table = unsafe { core::slice::from_raw_parts_mut((*bio).bi_io_vec.cast(), room) };
         let (used, bytes) = segments.fill(table, left);
-        let unaligned = |v: &c::bio_vec| (v.bv_offset | v.bv_len) & self.dma_mask != 0;
-        if used.iter().any(unaligned) || bytes as u32 & self.block_mask != 0 {
+        if !used.iter().all(|v| self.fit.takes(v)) {
             return None;
         }
         // SAFETY: The bio is ours until it is submitted.

@@ -49,6 +49,29 @@ def nullio(name, params="size_mb=64"):
     must(TREE + "/handlers/vdisk_nullio/mgmt", "add_device %s; %s" % (name, params))
 
 
+class NullBlock:
+    """The kernel's null block device, with 16 MiB of memory behind it, made with more attributes; its node is `node`."""
+    FOLDER = "/sys/kernel/config/nullb/row"
+
+    def __init__(self, **attributes):
+        lib.run("modprobe", "null_blk", "nr_devices=0")
+        if not os.path.ismount("/sys/kernel/config"):
+            shell("mount -t configfs none /sys/kernel/config")
+        os.mkdir(self.FOLDER)
+        for name, value in {"size": 16, "memory_backed": 1, **attributes}.items():
+            must("%s/%s" % (self.FOLDER, name), str(value))
+        before = set(os.listdir("/sys/block"))
+        must(self.FOLDER + "/power", "1")
+        self.node = "/dev/" + lib.wait_for("the null block device", lambda: set(os.listdir("/sys/block")) - before).pop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        must(self.FOLDER + "/power", "0")
+        os.rmdir(self.FOLDER)
+
+
 def remove_device(name):
     must(TREE + "/handlers/vdisk_fileio/mgmt", "del_device " + name)
 

@@ -204,7 +204,9 @@ impl Core {
         if let Some(alive) = self.alive_of(name) {
             alive.wait();
         }
-        self.admin().handlers.retain(|h| h.handler.name() != name);
+        // Its workqueue goes with it, which waits for what may want the lock.
+        let gone = take(&mut self.admin().handlers, |h| h.handler.name() == name);
+        drop(gone);
     }
 
     /// The count of the handler's users.
@@ -347,14 +349,8 @@ impl Core {
             handler_dir.unlink(device.name().as_cstr());
         }
         drop(dirs);
-        let gone = {
-            let mut admin = self.admin();
-            let at = admin
-                .devices
-                .iter()
-                .position(|d| d.name.as_str() == device.name().as_str());
-            at.map(|at| admin.devices.remove(at))
-        };
+        let is_it = |d: &DeviceEntry| d.name.as_str() == device.name().as_str();
+        let gone = take(&mut self.admin().devices, is_it);
         drop(gone);
         Ok(())
     }
@@ -567,4 +563,10 @@ impl DeviceDirs {
         self.next_export = number.wrapping_add(1);
         number
     }
+}
+
+/// Takes the first that `is` says out of a list, for the caller to drop without the lock that guards the list.
+pub(crate) fn take<T>(list: &mut KVec<T>, is: impl Fn(&T) -> bool) -> Option<T> {
+    let at = list.iter().position(is)?;
+    list.remove(at).ok()
 }

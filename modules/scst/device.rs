@@ -9,6 +9,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::alive::Kept;
 use crate::command::{Admitted, Command};
+use crate::core::take;
 use crate::freeze::Blocks;
 use crate::kapi::livemap::Counted;
 use crate::kapi::noio::NoIo;
@@ -369,11 +370,7 @@ impl Device {
 
     /// The nexus has no commands any more, or has not left. Sleeps.
     pub(crate) fn let_go(&self, nexus: &Arc<Counted<Nexus>>) {
-        let gone = {
-            let mut replaced = self.replaced.lock();
-            let at = replaced.iter().position(|n| Arc::ptr_eq(n, nexus));
-            at.map(|at| replaced.remove(at))
-        };
+        let gone = take(&mut self.replaced.lock(), |n| Arc::ptr_eq(n, nexus));
         drop(gone);
     }
 

@@ -8,7 +8,7 @@ use kernel::sync::atomic::{Relaxed, Release};
 use kernel::sync::Arc;
 
 use crate::alive::{Count, Kept};
-use crate::core::{Admin, Core, DriverEntry};
+use crate::core::{take, Admin, Core, DriverEntry};
 use crate::group::{addr_method, Group, Place};
 use crate::kapi::global;
 use crate::name::Name;
@@ -55,7 +55,8 @@ impl Core {
         if let Some(alive) = alive {
             alive.wait();
         }
-        self.admin().drivers.retain(|d| d.driver.name() != name);
+        let gone = take(&mut self.admin().drivers, |d| d.driver.name() == name);
+        drop(gone);
     }
 
     fn del_targets(&self, driver: &CStr) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Mode parameters that outlive a reset, and the machine: kept in a file for each device, if there is a place for them. What
-//! was kept before stands beside it, with `~` behind its name, and counts where the file itself is not whole.
+//! was kept before stands beside it as `.1`, and counts where the file itself is not whole. No device has a name with a dot.
 
 use kernel::prelude::*;
 use kernel::str::CString;
@@ -47,7 +47,7 @@ impl Saved {
         if !state_file::has_parent(&path)? {
             return Ok(None);
         }
-        let previous = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}~"))?;
+        let previous = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}.1"))?;
         let kept = |path| parse(name, &state_file::read(path, mode_file::MAX).ok()?, default);
         let state = match state_file::read(&path, mode_file::MAX) {
             Ok(text) => parse(name, &text, default).or_else(|| kept(&previous)),

@@ -429,7 +429,7 @@ def _():
             save(dev, control(dev))
             save(dev, control(dev))
             # The page of memory that the file before the last has, and all others.
-            os.unlink(MODE_PAGES + "/m1~")
+            os.unlink(MODE_PAGES + "/m1.1")
             fill(MODE_PAGES + "/fill")
             check(save_with_swp(dev).sense == (4, 0x44, 0), "saved where there is no room")
             check(not control(dev)[8] & SWP, "what could not be saved is set")

@@ -37,6 +37,8 @@ pub(crate) struct FileIo {
     queue: WorkQueue,
     image: Slot<Image>,
     access: Access,
+    /// Bytes of a logical block.
+    block_size: u32,
     /// Past the page cache.
     o_direct: bool,
     /// Transfers are started, and not waited for.
@@ -45,9 +47,10 @@ pub(crate) struct FileIo {
 
 /// An open file.
 pub(crate) struct Image {
-    /// By the page cache: what has to be brought to stable storage, compared, or cut up.
+    /// By the page cache. Where `direct` is, what has no data of its own goes here: flushes, holes.
     file: File,
-    /// Past it.
+    /// Past it, and then for all data: the cache keeps what it has read in units larger than a block, so what it writes would
+    /// undo what has passed it by since then.
     direct: Option<File>,
     writers: Arc<Writers>,
 }
@@ -56,17 +59,20 @@ pub(crate) struct Image {
 type Errand<P> = Job<(Live<Image>, P)>;
 
 impl FileIo {
-    /// A store for files that are opened for `access`, serving up to `threads` commands at once.
+    /// A store for files that are opened for `access`, with blocks of `block_size` bytes, serving up to `threads` commands at
+    /// once.
     pub(crate) fn new(
         queue_name: &CStr,
         threads: u32,
         access: Access,
+        block_size: u32,
         (o_direct, is_async): (bool, bool),
     ) -> Result<Self> {
         Ok(Self {
             queue: WorkQueue::new(queue_name, threads)?,
             image: Slot::new()?,
             access,
+            block_size,
             o_direct,
             is_async: Atomic::new(is_async),
         })
@@ -100,6 +106,9 @@ impl Store for FileIo {
             true => Some(File::open_direct(path, self.access)?),
             false => None,
         };
+        // Blocks that are part of a larger one of the storage have to be put together in the page cache, and then all of them:
+        // what the cache put together would undo what passed it by.
+        let direct = direct.filter(|direct| self.block_size.checked_rem(direct.unit()) == Some(0));
         let size = file.size();
         let writers = Writers::new()?;
         let image = Image {
@@ -223,8 +232,12 @@ impl Image {
         (request.way == Transfer::Write).then(|| self.writers.enter_in_turn(request.range))
     }
 
-    /// Moves data. What cannot pass the page cache by, as the initiator's buffer or the blocks do not fit the storage
-    /// below, goes through it.
+    /// What reads and writes data.
+    fn data(&self) -> &File {
+        self.direct.as_ref().unwrap_or(&self.file)
+    }
+
+    /// Moves data. Where the storage below cannot take the initiator's buffer as it lies, past the page cache, it is copied.
     fn transfer(&self, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
         if io.way == Transfer::Write {
             self.holds(io.range).map_err(|e| failed(io.way, e))?;
@@ -235,9 +248,12 @@ impl Image {
         let Some(direct) = &self.direct else {
             return transfer(&self.file, cmnd, io);
         };
-        match move_data(direct, cmnd, io) {
+        let moved = match move_data(direct, cmnd, io) {
+            Err(EINVAL) => copy_data(direct, cmnd, io),
+            other => other,
+        };
+        match moved {
             Ok(()) if io.durable && io.way == Transfer::Write => flush(&self.file, io.range),
-            Err(EINVAL) => transfer(&self.file, cmnd, io),
             other => other.map_err(|e| failed(io.way, e)),
         }
     }
@@ -269,7 +285,7 @@ impl Image {
             flush(&self.file, range)?;
         }
         self.file.forget_range(range.offset, range.len);
-        compare(&self.file, cmd, range, check)
+        compare(self.data(), cmd, range, check)
     }
 
     /// The file is as long as it was when the disk got its size. Writing would make it longer again, and what was lost
@@ -288,14 +304,11 @@ impl Medium for Image {
     }
 
     fn unit(&self) -> u32 {
-        PAGE
+        unit(self.data())
     }
 
     fn read(&self, offset: u64, into: &mut Bounce) -> Result {
-        match self.file.read_at(offset, into.bytes_mut())? {
-            n if n < into.bytes().len() => Err(EIO),
-            _ => Ok(()),
-        }
+        fill(self.data(), offset, into)
     }
 
     fn write(&self, offset: u64, from: &Bounce) -> Result {
@@ -303,7 +316,7 @@ impl Medium for Image {
             offset,
             len: from.bytes().len() as u64,
         })?;
-        self.file.write_at(offset, from.bytes())
+        self.data().write_at(offset, from.bytes())
     }
 
     fn give_back(&self, range: ByteRange) -> Result {
@@ -412,6 +425,50 @@ fn move_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {
     Ok(())
 }
 
+/// Moves data past the page cache through a buffer of our own, which the storage takes as it lies. Sleeps.
+#[cold]
+fn copy_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {
+    let wanted = io.wanted(cmnd);
+    let wanted = wanted
+        .checked_next_multiple_of(u64::from(file.unit()))
+        .ok_or(EINVAL)?;
+    let mut at: u64 = 0;
+    while at < wanted {
+        let left = usize::try_from(wanted.saturating_sub(at)).unwrap_or(usize::MAX);
+        let mut piece = Bounce::new(left, unit(file))?;
+        let offset = io.range.offset.saturating_add(at);
+        let in_buffer = usize::try_from(at).unwrap_or(usize::MAX);
+        match io.way {
+            Transfer::Read => {
+                fill(file, offset, &mut piece)?;
+                cmnd.copy_to_buffer(in_buffer, piece.bytes());
+            }
+            Transfer::Write => {
+                let sent = cmnd.copy_from_buffer(in_buffer, piece.bytes_mut());
+                if sent < piece.bytes().len() {
+                    return Err(EINVAL);
+                }
+                file.write_at(offset, piece.bytes())?;
+            }
+        }
+        at = at.saturating_add(piece.bytes().len() as u64);
+    }
+    Ok(())
+}
+
+/// Bytes that pieces of `file` are multiples of.
+fn unit(file: &File) -> u32 {
+    file.unit().max(PAGE)
+}
+
+/// Fills `piece` from `offset` of `file` on. Sleeps.
+fn fill(file: &File, offset: u64, piece: &mut Bounce) -> Result {
+    match file.read_at(offset, piece.bytes_mut())? {
+        n if n < piece.bytes().len() => Err(EIO),
+        _ => Ok(()),
+    }
+}
+
 fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
     file.sync_range(range.offset, range.len)
         .map_err(|e| failed(Transfer::Write, e))
@@ -424,10 +481,7 @@ pub(crate) fn compare(
     range: ByteRange,
     check: Check,
 ) -> Result<(), Outcome> {
-    read_back(cmd, range, check, PAGE, |offset, piece| {
-        match file.read_at(offset, piece.bytes_mut())? {
-            n if n < piece.bytes().len() => Err(EIO),
-            _ => Ok(()),
-        }
+    read_back(cmd, range, check, unit(file), |offset, piece| {
+        fill(file, offset, piece)
     })
 }

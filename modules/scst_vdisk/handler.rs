@@ -102,7 +102,8 @@ impl Vdisk {
     fn fileio(&self, request: &Create<'_>, params: Params) -> Result<Arc<dyn DeviceOps>> {
         let how = (params.o_direct, params.is_async);
         let queue = queue_name(request.name)?;
-        let store = FileIo::new(&queue, self.threads, params.access(), how)?;
+        let (access, block_size) = (params.access(), params.block_size());
+        let store = FileIo::new(&queue, self.threads, access, block_size, how)?;
         let facts = open(&store, &params)?;
         self.disk(request, params, facts, store)
     }

@@ -98,6 +98,11 @@ impl File {
         unsafe { bindings::scst_helper_file_size(self.file.as_ptr()) }.max(0) as u64
     }
 
+    /// Bytes that transfers and their places in the file are multiples of, where the page cache is bypassed; else 1.
+    pub fn unit(&self) -> u32 {
+        self.fit.map_or(1, Fit::unit)
+    }
+
     /// Segments can be transferred as they lie. The block layer says otherwise only when it issues a transfer, which may have
     /// ended in part by then.
     pub(super) fn takes(&self, table: &[c::bio_vec]) -> bool {

@@ -208,13 +208,21 @@ H(void, file_forget, (struct file *file, loff_t first, loff_t last),
   if (mapping_can_writeback(file->f_mapping))
 	invalidate_inode_pages2_range(file->f_mapping, first >> PAGE_SHIFT, last >> PAGE_SHIFT));
 
-/* What transfers past the page cache are multiples of, in memory and in length. Where nothing is said, what every disk takes. */
+/*
+ * What transfers past the page cache are multiples of, in memory and in length: as the file system says, or the disk below it, or
+ * what most disks take.
+ */
 void scst_helper_file_direct_units(struct file *file, u32 *memory, u32 *length)
 {
+	struct block_device *bdev = file_inode(file)->i_sb->s_bdev;
 	struct kstat stat;
 
 	if (vfs_getattr_nosec(&file->f_path, &stat, STATX_DIOALIGN, 0))
 		stat = (struct kstat){};
+	if (!stat.dio_offset_align && bdev) {
+		stat.dio_mem_align = bdev_dma_alignment(bdev) + 1;
+		stat.dio_offset_align = bdev_logical_block_size(bdev);
+	}
 	*memory = stat.dio_mem_align ?: SECTOR_SIZE;
 	*length = stat.dio_offset_align ?: SECTOR_SIZE;
 }

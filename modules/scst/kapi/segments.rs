@@ -80,6 +80,11 @@ impl Fit {
         }
     }
 
+    /// Bytes that every transfer is a multiple of.
+    pub(super) const fn unit(self) -> u32 {
+        self.length.wrapping_add(1)
+    }
+
     /// Whether a segment is so.
     #[inline]
     pub(super) fn takes(self, segment: &c::bio_vec) -> bool {

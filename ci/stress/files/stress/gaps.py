@@ -15,6 +15,10 @@ def _():
             odd_buffers("vdisk_blockio", below.node, "blocksize=%d" % size)
             for waits in (False, True):
                 odd_buffers("vdisk_fileio", below.node, "o_direct=1; async=1; blocksize=%d" % size, waits)
+    # Blocks that are smaller than the disk's are put together in the page cache.
+    with rows.NullBlock(virt_boundary=1, blocksize=4096) as below:
+        for waits in (False, True):
+            odd_buffers("vdisk_fileio", below.node, "o_direct=1; async=1", waits)
 
 
 if __name__ == "__main__":

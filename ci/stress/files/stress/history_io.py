@@ -167,6 +167,7 @@ def _():
         for waits in (False, True):
             odd_buffers("vdisk_fileio", "/tmp/odd/disk", "o_direct=1; async=1", waits)
     finally:
+        rows.clean()
         rows.shell("umount /tmp/odd")
     for waits in (False, True):
         odd_buffers("vdisk_fileio", "/dev/vdb", "o_direct=1; async=1", waits)

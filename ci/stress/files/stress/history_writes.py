@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rows of history.py about COMPARE AND WRITE: what it compares, and that nobody writes meanwhile."""
 
+import ctypes
+import mmap
 import os
 import random
 import threading
 
 import lib
+import rows
 import sg
 from lib import TREE, must
-from rows import check, fileio, luns, node, row, sg_of
+from rows import check, fileio, luns, node, row, sg_of, shell
 
 MOST = 255
 
@@ -108,3 +111,63 @@ def _():
         for lba in range(2, 5):
             check(dev.good(read_16(lba, 1), 65536).data == block, "block", lba, "is not what was to be repeated")
         check(dev.good(read_16(5, 1), 65536).data == bytes(65536), "the block behind was written")
+
+
+def cached(path):
+    """Pages of a file that the page cache holds."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        with mmap.mmap(fd, 0) as area:
+            start = ctypes.c_char.from_buffer(area)
+            pages = (ctypes.c_ubyte * (len(area) // mmap.PAGESIZE))()
+            result = ctypes.CDLL(None).mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(len(area)), pages)
+            del start
+    finally:
+        os.close(fd)
+    check(result == 0, "mincore of", path, "failed")
+    return sum(page & 1 for page in pages)
+
+
+@row("nothing-is-cached-past-the-page-cache")
+def _():
+    """What is to bypass the page cache does so with every command: what the cache put together would undo what passed it by."""
+    shell("/usr/sbin/mke2fs -q -t ext4 -F /dev/vdb && mkdir -p /tmp/past && mount -t ext4 /dev/vdb /tmp/past && "
+          "dd if=/dev/zero of=/tmp/past/disk bs=1M count=4 2>/dev/null && sync && echo 3 >/proc/sys/vm/drop_caches")
+    try:
+        must(TREE + "/handlers/vdisk_fileio/mgmt", "add_device p1 filename=/tmp/past/disk; o_direct=1; async=1; thin_provisioned=1")
+        must(luns(), "add p1 0")
+        old, new, block = os.urandom(4096), os.urandom(4096), os.urandom(512)
+        with sg.Device(node(0)) as dev:
+            for asynchronous in "10":
+                must(TREE + "/devices/p1/async", asynchronous)
+                for name, cdb, out, left in (
+                        ("WRITE", write_16(9, 8), old, old), ("COMPARE AND WRITE", compare_and_write(9, 8), old + new, new),
+                        ("VERIFY", "8f 02 %016x %08x 00 00" % (9, 8), new, new),
+                        ("WRITE AND VERIFY", "8e 02 %016x %08x 00 00" % (9, 8), old, old),
+                        ("WRITE SAME", "93 00 %016x %08x 00 00" % (9, 8), block, block * 8),
+                        ("WRITE SAME of zeroes", "93 08 %016x %08x 00 00" % (8, 16), bytes(512), bytes(4096))):
+                    for odd in (0, 16):
+                        dev.good(write_16(9, 8), out=old if "COMPARE" in name else new if name == "VERIFY" else bytes(4096))
+                        dev.good(cdb, out=out, odd=odd)
+                        got = dev.good(read_16(9, 8), 4096, odd=odd).data
+                        check(got == left, name, "from", odd, "left something else")
+                        check(cached("/tmp/past/disk") == 0, name, "from", odd, "has left pages in the cache")
+    finally:
+        rows.clean()
+        shell("umount /tmp/past")
+
+
+@row("writes-that-share-a-page")
+def _():
+    """Writes to neighbouring blocks keep off each other's data, past the page cache too."""
+    must(TREE + "/handlers/vdisk_fileio/mgmt", "add_device p1 filename=/dev/vdb; o_direct=1; async=1")
+    must(luns(), "add p1 0")
+    with sg_of(0) as dev, sg_of(0) as other:
+        for turn in range(200):
+            same, plain = bytes([turn % 250 + 1]) * 512, os.urandom(512)
+            writer = threading.Timer(random.random() * 0.001, lambda: other.good(write_16(9, 1), out=plain))
+            writer.start()
+            dev.good("93 00 %016x %08x 00 00" % (8, 1), out=same)
+            writer.join()
+            dev.good("35 00 00 00 00 00 00 00 00 00")
+            check(dev.good(read_16(8, 2), 1024).data == same + plain, "one of two writes was undone in turn", turn)

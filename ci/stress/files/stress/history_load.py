@@ -9,12 +9,13 @@ import time
 import lib
 import rows
 from lib import DEFAULT, LOCAL, TREE, must
-from rows import Background, check, fileio, luns, node, nullio, row, sdev
+from rows import Background, check, fileio, luns, node, nullio, row, sdev, sg_of
 
 HANDLERS = TREE + "/handlers"
 COPY_MANAGER = TREE + "/targets/copy_manager/copy_manager_tgt/luns"
 # LUNs of the copy manager's target, and how many devices `410c46240` makes; that many take minutes.
 MANY_LUNS = 16384
+REGISTER, PREEMPT_AND_ABORT = "5f 00 00 00 00 00 00 00 18 00", "5f 05 01 00 00 00 00 00 18 00"
 DEVICES = int(os.environ.get("DEVICES", 200))
 
 
@@ -49,6 +50,48 @@ def _():
     lib.wait_for("the new disk's size", lambda: rows.size_of(node(0, target="t1", session="s1")) == 8 << 20)
     rows.remove_device("dead")
     lib.wait_for("the dead device's close", lambda: opens_alone(disk_below()))
+
+
+@row("replaced-commands-are-preempted")
+def _():
+    """PREEMPT AND ABORT waits for what its victim has under way also where another device was put in the LUN's place since."""
+    nullio("below")
+    nullio("n2", "size_mb=8")
+    must(luns(), "add below 0")
+    must(HANDLERS + "/vdisk_blockio/mgmt", "add_device shared filename=" + node(0))
+    for number in (1, 2):
+        must(LOCAL + "/mgmt", "add_target t%d session_name=s%d" % (number, number))
+        must(luns("t%d" % number), "add shared 0")
+    disk = node(0, target="t1", session="s1")
+    node(0, target="t2", session="s2")
+    # What is aborted is not answered, and ends with its initiator's patience.
+    must("/sys/block/%s/device/timeout" % os.path.basename(disk), "5")
+    time.sleep(1)
+    victim, other = (1).to_bytes(8, "big"), (2).to_bytes(8, "big")
+    with sg_of(0, target="t1", session="s1") as dev:
+        dev.good(REGISTER, out=bytes(8) + victim + bytes(8))
+    must(TREE + "/devices/below/block", "1")
+    must(TREE + "/async_lun_replace", "1")
+    reader = threading.Thread(target=read_some, args=(disk,))
+    with sg_of(0, target="t2", session="s2") as dev:
+        dev.good(REGISTER, out=bytes(8) + other + bytes(8))
+        preempt = threading.Thread(target=lambda: dev.good(PREEMPT_AND_ABORT, out=other + victim + bytes(8)))
+        try:
+            reader.start()
+            lib.wait_for("a READ under way", lambda: b"t1 s1 LUN 0," in (lib.read(TREE + "/trace_cmds") or b""))
+            must(luns("t1"), "replace n2 0")
+            preempt.start()
+            preempt.join(2)
+            check(preempt.is_alive(), "answered with a command of its victim under way")
+        finally:
+            must(TREE + "/devices/below/block", "0")
+            must(TREE + "/async_lun_replace", "0")
+        preempt.join(60)
+        check(not preempt.is_alive(), "PREEMPT AND ABORT never ended")
+        keys = dev.good("5e 00 00 00 00 00 00 00 40 00", 64).data
+        check(keys[4:8] == bytes([0, 0, 0, 8]) and keys[8:16] == other, "the victim is still registered:", keys[:24].hex())
+    reader.join(60)
+    check(not reader.is_alive(), "the READ never ended")
 
 
 def disk_below():

@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use kernel::bindings as c;
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::workqueue::Queue;
+use kernel::workqueue::{Queue, Work, WorkItem};
 
 use super::bindings;
 use super::cmnd::{Cmnd, Private};
@@ -103,6 +103,36 @@ impl<F: FnOnce() + Send> Piece for Option<F> {
     }
 }
 
+/// A piece on its way through a queue.
+#[pin_data]
+struct PieceWork {
+    #[pin]
+    work: Work<Self>,
+    piece: KBox<dyn Piece>,
+}
+
+kernel::impl_has_work! {
+    impl HasWork<Self> for PieceWork { self.work }
+}
+
+impl PieceWork {
+    fn new(piece: KBox<dyn Piece>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            work <- kernel::new_work!("scst piece"),
+            piece,
+        })
+    }
+}
+
+impl WorkItem for PieceWork {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(mut this: Pin<KBox<Self>>) {
+        let _scopes = (NoIo::enter(), LocalThrottle::enter());
+        this.as_mut().project().piece.run();
+    }
+}
+
 impl WorkQueue {
     /// Runs `f`, which belongs to no command any more, as [`WorkQueue::run`] does. Without memory for it, nothing happens and
     /// `ENOMEM` comes back. Any process context; does not wait.
@@ -111,15 +141,14 @@ impl WorkQueue {
     }
 
     /// Not generic, and so compiled here alone: lockdep takes the work items of one function for two classes where two
-    /// modules have it, each with a copy of its name.
+    /// modules have it, each with a copy of its name. Nor by `Queue::try_spawn`, as [`Threads::spawn`] is: what runs there
+    /// may wait for this queue.
     #[inline(never)]
-    fn hand_over(&self, mut piece: KBox<dyn Piece>) -> Result {
+    fn hand_over(&self, piece: KBox<dyn Piece>) -> Result {
         // SAFETY: By the type's invariant.
         let queue = unsafe { Queue::from_raw(self.0.as_ptr()) };
-        Ok(queue.try_spawn(GFP_NOWAIT, move || {
-            let _scopes = (NoIo::enter(), LocalThrottle::enter());
-            piece.run();
-        })?)
+        queue.enqueue(KBox::pin_init(PieceWork::new(piece), GFP_NOWAIT)?);
+        Ok(())
     }
 
     /// Waits until what was queued has ended. Sleeps; not to be called by what runs there.

@@ -43,9 +43,8 @@ fn a_given_value_that_the_disk_or_an_initiator_overrides_interrupts_nothing() {
     for (given, file, shown) in [
         // The disk has no volatile cache.
         ("nv_cache = false", "nv_cache", "1\n[key]\n"),
-        // An initiator switched the write cache off, or on.
+        // An initiator switched the write cache off.
         ("write_through = false", "write_through", "1\n[key]\n"),
-        ("write_through = true", "write_through", "0\n"),
     ] {
         let mut fake = Fake::new();
         fs::write(fake.root.at("/dev/disk1"), "").unwrap();
@@ -57,14 +56,16 @@ fn a_given_value_that_the_disk_or_an_initiator_overrides_interrupts_nothing() {
         assert_eq!((report.state, writes), (State::Up, Vec::new()), "{given}");
         assert!(report.notes.iter().any(|note| note.contains(&format!("`{file}` is"))), "{:?}", report.notes);
     }
-    // What only the profile decides makes the device anew.
-    let mut fake = Fake::new();
-    fs::write(fake.root.at("/dev/disk1"), "").unwrap();
-    load(&mut fake, &own("/profile.toml"), &disk);
-    let text = disk.replacen(blockio, &format!("{blockio}\nnv_cache = true"), 1);
-    let (report, writes) = load(&mut fake, &own("/profile.toml"), &text);
-    assert_eq!(report.state, State::Up, "{:?}", report.failures);
-    assert!(writes.iter().any(|write| write.contains("del_device disk1")), "{writes:?}");
+    // What only the profile decides makes the device anew, and so does a write cache that it forbids.
+    for given in ["nv_cache = true", "write_through = true"] {
+        let mut fake = Fake::new();
+        fs::write(fake.root.at("/dev/disk1"), "").unwrap();
+        load(&mut fake, &own("/profile.toml"), &disk);
+        let text = disk.replacen(blockio, &format!("{blockio}\n{given}"), 1);
+        let (report, writes) = load(&mut fake, &own("/profile.toml"), &text);
+        assert_eq!(report.state, State::Up, "{:?}", report.failures);
+        assert!(writes.iter().any(|write| write.contains("del_device disk1")), "{writes:?}");
+    }
 }
 
 #[test]

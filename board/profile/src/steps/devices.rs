@@ -104,13 +104,13 @@ fn shown(name: &str, value: &AttributeValue, file: &File) -> bool {
 }
 
 /// Who may have set aside a value that was given: a device made anew would lose its LUNs for a moment, and as likely
-/// as not show the same again.
+/// as not show the same again. A write cache that the profile forbids goes, whoever switched it on.
 fn overrides(handler: Handler, name: &str, value: &AttributeValue) -> Option<&'static str> {
     match name {
         "nv_cache" if handler == Handler::VdiskBlockio && !value.is_on() => {
             Some("a disk without a volatile cache has it always")
         }
-        "write_through" => Some("initiators switch it with the write cache"),
+        "write_through" if !value.is_on() => Some("an initiator may have switched the write cache off"),
         _ => None,
     }
 }

@@ -272,14 +272,14 @@ impl<S: Store> Disk<S> {
         let blocks = |bytes: u32| bytes.wrapping_shr(self.block_shift);
         let unit = self.unmap_unit.load(Relaxed);
         let first = self.unmap_first.load(Relaxed);
-        let is_at_a_block = first & self.block_size().wrapping_sub(1) == 0;
+        let is_told = first > 0 && first & self.block_size().wrapping_sub(1) == 0;
         UnmapLimits {
             max_lbas: self.max_unmap_blocks(),
             granularity: match blocks(unit) {
                 0 => self.physical_blocks(),
                 blocks => blocks,
             },
-            alignment: (unit > 0 && is_at_a_block).then(|| blocks(first)),
+            alignment: is_told.then(|| blocks(first)),
         }
     }
 

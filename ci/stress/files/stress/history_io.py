@@ -132,7 +132,7 @@ def _():
 ODD = ((0, ()), (16, ()), (2044, ()), (4, (4,)), (0, (2048,)), (0, (1024,)), (0, (256,)), (0, (16,)), (16, (2048,)), (0, (1024, 8, 16)))
 
 
-def odd_buffers(handler, path, params="", waits=False):
+def odd_buffers(handler, path, params="", waits=False, buffers=ODD):
     """Writes and reads with buffers of all kinds that the initiator's side takes as they are, up to 16 MiB of the medium."""
     must(TREE + "/handlers/%s/mgmt" % handler, "add_device odd filename=%s; %s" % (path, params))
     if waits:
@@ -142,12 +142,12 @@ def odd_buffers(handler, path, params="", waits=False):
     blocks = 1 if "blocksize=4096" in params else 8
     # This node takes buffers as they are, where sg has ones of its own.
     with sg.Device(node(0)) as dev:
-        for turn, (odd, pieces) in enumerate(ODD * 2):
+        for turn, (odd, pieces) in enumerate(buffers * 2):
             data, lba = os.urandom(4096), turn * 9
             # With FUA in the second round.
             cdb = "%02x %02x %08x 00 %04x 00"
             where = handler, path, params, "waits" if waits else "", "at", odd, "pieces", pieces
-            flags = 8 if turn >= len(ODD) else 0
+            flags = 8 if turn >= len(buffers) else 0
             answer = dev.command(cdb % (0x2A, flags, lba, blocks), out=data, odd=odd, pieces=pieces)
             check(answer.status == 0, "WRITE", *where, answer)
             answer = dev.command(cdb % (0x28, flags, lba, blocks), 4096, odd=odd, pieces=pieces)

@@ -52,6 +52,7 @@ def arguments():
     parser.add_argument("--senders", type=int, default=3, help="processes for each handler")
     parser.add_argument("--handlers", default=",".join(HANDLERS))
     parser.add_argument("--meanwhile", action="store_true", help="reset devices, and take LUNs away and back")
+    parser.add_argument("--pause", type=float, default=0.5, help="seconds from one disturbance to the next, on average")
     parser.add_argument("--patience", type=int, default=300, help="seconds after which a command counts as hung")
     return parser.parse_args()
 
@@ -262,9 +263,9 @@ def heal_always(handlers):
         time.sleep(2)
 
 
-def disturb(handlers, seed):
+def disturb(handlers, args):
     """Resets of each kind, and LUNs that go and come."""
-    rng = random.Random(seed)
+    rng = random.Random(args.seed)
     while True:
         lun = rng.randrange(len(handlers))
         if rng.random() < 0.7:
@@ -277,7 +278,7 @@ def disturb(handlers, seed):
         else:
             lib.write(DEFAULT + "/luns/mgmt", "del %d" % lun)
             lib.write(DEFAULT + "/luns/mgmt", "add x%d %d" % (lun, lun))
-        time.sleep(rng.random())
+        time.sleep(2 * args.pause * rng.random())
 
 
 def works(handlers):
@@ -307,7 +308,7 @@ def fuzz(args, handlers):
             senders[lib.alone(lambda s=sender, n=count: s.run(n))] = progress
     others = [lib.alone(lambda: heal_always(handlers))]
     if args.meanwhile:
-        others.append(lib.alone(lambda: disturb(handlers, args.seed)))
+        others.append(lib.alone(lambda: disturb(handlers, args)))
     lib.watch(senders, args.patience, told=lambda seconds: say(
         "%d commands after %d s" % (sum(p.done() for p in senders.values()), seconds)))
     for pid in others:

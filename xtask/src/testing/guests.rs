@@ -61,7 +61,7 @@ fn build_name(board: &str, flavor: Flavor) -> String {
 }
 
 /// A board's name, also where the scenario names the file of a profile that only it uses.
-fn board_name(board: &str) -> &str {
+pub(crate) fn board_name(board: &str) -> &str {
     let file = board.rsplit('/').next().unwrap_or(board);
     file.strip_suffix(".toml").unwrap_or(file)
 }

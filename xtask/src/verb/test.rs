@@ -50,8 +50,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     let to_build: Vec<&Case> = cases.iter().filter(|case| builds(case) || to_play(case)).collect();
     let cases: Vec<&Case> = cases.iter().filter(to_play).collect();
     let golden = Golden::read(ctx)?;
-    let on_golden =
-        args.board.as_deref().is_none_or(|board| golden::BOARD.ends_with(&format!("/{board}.toml")));
+    let on_golden = plays_golden(args.board.as_deref());
     // A transcript tells what a writer was told who waited.
     let replays = |name: &str| on_golden && !args.force_eagain && wants("golden") && selected(name);
     let names: Vec<String> = golden.names().into_iter().filter(|name| replays(name)).collect();
@@ -98,4 +97,26 @@ pub(crate) fn run(ctx: &Ctx, args: &Test) -> miette::Result<ExitCode> {
     }
     let passed = report.finish(start.elapsed());
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the choice of a board, by its name or its profile's file, leaves the one that transcripts are played on.
+fn plays_golden(board: Option<&str>) -> bool {
+    board.is_none_or(|board| guests::board_name(board) == guests::board_name(golden::BOARD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_board_of_the_transcripts_is_chosen_by_name_and_by_file() {
+        for (board, plays) in [
+            (None, true),
+            (Some("golden"), true),
+            (Some("ci/boards/golden.toml"), true),
+            (Some("old-golden"), false),
+        ] {
+            assert_eq!(plays_golden(board), plays, "{board:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use board_profile::{Board, File, Stack};
-use common::compare_or_write;
+use common::{compare_or_write, Random};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,18 +118,6 @@ fn a_running_system_may_have_what_an_image_may_not() {
     let text = "HANDLER vdisk_fileio {\n\tDEVICE a {\n\t\tfilename /tmp/x\n\t}\n\tDEVICE b {\n\t\tfilename /tmp/x\n\t}\n}\n";
     assert_eq!(read("x.conf", text).devices().len(), 2);
     assert_eq!(Stack::import_conf("x.conf", text).expect_err("not in an image").len(), 3);
-}
-
-/// A small generator of repeatable random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
 }
 
 #[test]

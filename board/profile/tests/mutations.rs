@@ -5,19 +5,8 @@
 mod common;
 
 use board_profile::Board;
+use common::Random;
 use std::fs;
-
-/// A small generator of repeatable random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-}
 
 /// Texts to start from: every shipped board, flat, and one that uses the whole format.
 fn seeds() -> Vec<String> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Numbers that no two objects share, moving from one to another: one load brings each to its object.
 
+use super::random_tests::Random;
 use super::tests::{keep, load, own};
 use super::Source;
 use crate::fake::Fake;
@@ -74,18 +75,12 @@ fn numbers_that_move_arrive_with_one_load() {
 
 #[test]
 fn any_permutation_arrives() {
-    let mut state = 0x5eed_u64;
-    let mut random = |limit: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % limit
-    };
+    let mut random = Random(0x5eed);
     for _ in 0..40 {
         let mut numbers: Vec<u32> = (1..=6).collect();
         let mut shuffled = || {
             for at in 0..numbers.len() {
-                numbers.swap(at, random(6) as usize);
+                numbers.swap(at, random.below(6));
             }
             numbers.iter().take(4).copied().collect::<Vec<u32>>()
         };

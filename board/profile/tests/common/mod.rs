@@ -56,3 +56,15 @@ pub(crate) fn compare_or_write(file: &Path, text: &str) {
         .unwrap_or_else(|error| panic!("{}: {error}; UPDATE_EXPECTED=1 writes it", file.display()));
     assert_eq!(text, expected, "{} differs; UPDATE_EXPECTED=1 writes it anew", file.display());
 }
+
+/// A small generator of repeatable random numbers (xorshift).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit.max(1) as u64) as usize
+    }
+}

@@ -51,6 +51,7 @@ fn device(view: &View<'_>, name: Option<Found<'_, &str>>, problems: &mut Vec<Pro
     check_size(handler, filename, size, problems);
     check_blocks(view, handler, &attributes, size, problems);
     check_caching(view, handler, &attributes, problems);
+    check_threads(view, &attributes, problems);
     Some(Device {
         name: DeviceName::checked(name?.0),
         handler,
@@ -183,6 +184,17 @@ fn check_caching(view: &View<'_>, handler: Handler, attributes: &Attributes, pro
         problems.push(
             Problem::at(view.place_of("o_direct"), message).help("add `async = true`, or drop `o_direct`"),
         );
+    }
+}
+
+/// A device without threads of its own shares none: SCST shows neither word there.
+fn check_threads(view: &View<'_>, attributes: &Attributes, problems: &mut Vec<Problem>) {
+    let none = matches!(attributes.get("threads_num"), Some(AttributeValue::Number(0)));
+    if none && attributes.contains_key("threads_pool_type") {
+        let message =
+            "with `threads_num = 0` the device has no threads that `threads_pool_type` could be about";
+        let help = "drop one of them";
+        problems.push(Problem::at(view.place_of("threads_pool_type"), message).help(help));
     }
 }
 

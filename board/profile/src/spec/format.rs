@@ -26,7 +26,7 @@ fn refuse(cause: impl Into<String>, help: impl Into<String>) -> Result<(), Refus
 /// Any printable text on one line.
 pub(crate) static LINE: Format = Format { what: "one line of text", check: line, pattern: r"^[^\n]*$" };
 /// A target's comment: whatever the kernel keeps, and one line can say.
-pub(crate) static COMMENT: Format = Format { what: "a comment", check: comment, pattern: r"^[^\n]+$" };
+pub(crate) static COMMENT: Format = Format { what: "a comment", check: comment, pattern: r"^[^\n\uFFFD]+$" };
 /// The name of a board or of a part that boards inherit.
 pub(crate) static PROFILE: Format =
     Format { what: "a board's name", check: profile_name, pattern: "^[a-z0-9][a-z0-9_-]*$" };
@@ -111,6 +111,10 @@ fn comment(text: &str) -> Result<(), Refusal> {
     }
     if text.is_empty() {
         return refuse("it is empty", "leave the key out for none");
+    }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        let cause = "it has the character that stands for what is no text, so nobody could read it back";
+        return refuse(cause, "write the character that was meant");
     }
     if text.len() > COMMENT_MAX {
         return refuse(format!("it has {} bytes", text.len()), format!("shorten it to {COMMENT_MAX}"));
@@ -361,9 +365,12 @@ fn cpu_mask(text: &str) -> Result<(), Refusal> {
 }
 
 fn io_grouping(text: &str) -> Result<(), Refusal> {
-    let number = text.parse::<u32>().is_ok_and(|number| number > 0);
+    // The kernel takes a leading zero for an octal number, and has signed ones of 32 bits.
+    let digits = text.chars().all(|c| c.is_ascii_digit()) && !text.starts_with('0');
+    let number = digits && text.parse::<i32>().is_ok();
     if number || ["auto", "this_group_only", "never"].contains(&text) {
         return Ok(());
     }
-    refuse("SCST does not know it", "use `auto`, `this_group_only`, `never` or a number from 1")
+    let help = format!("use `auto`, `this_group_only`, `never` or a number from 1 to {}", i32::MAX);
+    refuse("SCST does not know it", help)
 }

@@ -143,17 +143,79 @@ fn a_disc_that_nobody_describes_any_more_leaves_the_drive() {
     assert_eq!(fake.dump(), tree);
 }
 
-#[test]
-fn a_disk_whose_size_nobody_describes_any_more_is_whole_again() {
-    let blockio = "\"vdisk_blockio\"\nfilename = \"/dev/disk-d\"";
-    let disk =
-        PROFILE.replacen("\"vdisk_fileio\"\nfilename = \"/data/disk1.img\"\nsize = \"1 MiB\"", blockio, 1);
-    let mut fake = Fake::new();
-    // The disk has 128 MiB and a sector more than whole blocks of 4096 bytes.
+/// The handler and store of a disk below `/dev`.
+const DISK: &str = "\"vdisk_blockio\"\nfilename = \"/dev/disk-d\"";
+
+/// A system without modules that has this disk, with 128 MiB and a sector more than whole blocks of 4096 bytes; and a
+/// profile in which `disk1` stands on it.
+fn with_disk() -> (Fake, String) {
+    let file = "\"vdisk_fileio\"\nfilename = \"/data/disk1.img\"\nsize = \"1 MiB\"";
+    let fake = Fake::new();
     fs::create_dir_all(fake.root.at("/sys/class/block/vdb")).unwrap();
     fs::write(fake.root.at("/dev/vdb"), "").unwrap();
     std::os::unix::fs::symlink("vdb", fake.root.at("/dev/disk-d")).unwrap();
     fs::write(fake.root.at("/sys/class/block/vdb/size"), "262145\n").unwrap();
+    (fake, PROFILE.replacen(file, DISK, 1))
+}
+
+#[test]
+fn a_disk_that_was_never_opened_has_no_size_yet() {
+    let (mut fake, disk) = with_disk();
+    let closed = disk.replacen(DISK, &format!("{DISK}\nactive = false"), 1);
+    load(&mut fake, &own("/profile.toml"), &closed);
+    assert_eq!(fake.cat("devices/disk1/size"), "0\n[key]\n");
+    for source in [own("/profile.toml"), keep("/profile.toml")] {
+        let (report, writes) = load(&mut fake, &source, &closed);
+        assert_eq!((report.notes.len(), writes), (0, Vec::new()), "{:?}", report.notes);
+    }
+    // Once it is opened it has its disk's, and nothing else is needed.
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &disk);
+    assert_eq!((report.state, writes), (State::Up, vec!["devices/disk1/active < 1".to_string()]));
+    assert_eq!(fake.cat("devices/disk1/size"), "134218240\n[key]\n");
+    let (_, writes) = load(&mut fake, &own("/profile.toml"), &disk);
+    assert_eq!(writes, Vec::<String>::new());
+    // A size that somebody set stays while the disk is closed, and that is said; it goes with one load when it is opened.
+    fake.echo("67108864", "devices/disk1/size");
+    for expected in [vec!["devices/disk1/active < 0".to_string()], Vec::new()] {
+        let (report, writes) = load(&mut fake, &own("/profile.toml"), &closed);
+        assert_eq!((report.state, writes), (State::Up, expected));
+        assert!(report.notes.len() == 1 && report.notes[0].contains("not active"), "{:?}", report.notes);
+    }
+    let (report, writes) = load(&mut fake, &own("/profile.toml"), &disk);
+    let expected = ["devices/disk1/active < 1", "devices/disk1/resync_size < 1"].map(str::to_string);
+    assert_eq!((report.state, writes), (State::Up, expected.to_vec()));
+    assert_eq!(fake.cat("devices/disk1/size"), "134218240\n[key]\n");
+}
+
+#[test]
+fn what_the_core_closed_since_no_target_leads_to_it_stays_closed() {
+    let (mut fake, disk) = with_disk();
+    let standby = disk.replacen("group_id = 7", "group_id = 7\nstate = \"standby\"", 1);
+    for given in ["", "\nactive = true"] {
+        let text = standby.replacen(DISK, &format!("{DISK}{given}"), 1);
+        load(&mut fake, &own("/profile.toml"), &text);
+        // As it is behind a group that is in standby, and as somebody made it smaller before.
+        for (file, shown) in [("active", "0\n[key]\n"), ("size", "67108864\n[key]\n")] {
+            fs::write(fake.at("devices/disk1").join(file), shown).unwrap();
+        }
+        for source in [own("/profile.toml"), keep("/profile.toml")] {
+            let (report, writes) = load(&mut fake, &source, &text);
+            assert_eq!((report.state, writes), (State::Up, Vec::new()), "{given}");
+        }
+    }
+    // What is not bound to the groups, or is reached, was closed by somebody.
+    for text in [standby.replacen(DISK, &format!("{DISK}\nbind_alua_state = false"), 1), disk] {
+        fake.echo("0", "devices/disk1/active");
+        let (report, writes) = load(&mut fake, &own("/profile.toml"), &text);
+        assert_eq!(report.state, State::Up, "{:?}", report.failures);
+        assert!(writes.contains(&"devices/disk1/active < 1".to_string()), "{writes:?}");
+    }
+}
+
+#[test]
+fn a_disk_whose_size_nobody_describes_any_more_is_whole_again() {
+    let (mut fake, disk) = with_disk();
+    let blockio = DISK;
     let disk = disk.replacen(blockio, &format!("{blockio}\nblocksize = 4096"), 1);
     let smaller = disk.replacen(blockio, &format!("{blockio}\nsize = \"64 MiB\""), 1);
     load(&mut fake, &own("/profile.toml"), &disk);
@@ -163,7 +225,7 @@ fn a_disk_whose_size_nobody_describes_any_more_is_whole_again() {
     let (report, writes) = load(&mut fake, &keep("/profile.toml"), &disk);
     assert_eq!((report.notes.len(), writes), (1, Vec::new()), "{:?}", report.notes);
     let (report, writes) = load(&mut fake, &own("/profile.toml"), &disk);
-    assert_eq!((report.state, writes), (State::Up, vec!["devices/disk1/size < 134217728".to_string()]));
+    assert_eq!((report.state, writes), (State::Up, vec!["devices/disk1/resync_size < 1".to_string()]));
     let (_, writes) = load(&mut fake, &own("/profile.toml"), &disk);
     assert_eq!(writes, Vec::<String>::new());
 }

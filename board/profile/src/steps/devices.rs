@@ -152,8 +152,29 @@ fn update(device: &Device, files: &Files, steps: &mut Steps) {
         .iter()
         .filter(|(name, _)| device_role(device.handler, name) == Role::Write || taken(name));
     let written: Attributes = written.map(|(name, value)| (name.clone(), value.clone())).collect();
-    written_afterwards(device, &written, files, steps);
+    written_afterwards(device, &written, &as_if_reached(device, files, steps), steps);
     undescribed(device, files, steps);
+}
+
+/// The files of a device as they would be if a target led to it: what the core has closed, since none does, it opens
+/// again itself.
+fn as_if_reached(device: &Device, files: &Files, steps: &Steps) -> Files {
+    let mut files = files.clone();
+    if closed_by_the_core(device, &files, steps) {
+        files
+            .entry("active".into())
+            .and_modify(|file| *file = File { value: "1".into(), key: false, ..*file });
+    }
+    files
+}
+
+fn closed_by_the_core(device: &Device, files: &Files, steps: &Steps) -> bool {
+    let given = |name: &str| device.attributes.get(name).map(AttributeValue::is_on);
+    let shown = || files.get("bind_alua_state").is_some_and(|file| file.value == "1");
+    is_closed(files)
+        && steps.unreached.contains(device.name.as_str())
+        && given("active").unwrap_or(true)
+        && given("bind_alua_state").unwrap_or_else(shown)
 }
 
 /// A file is made once; what the profile says of its size later changes nothing.
@@ -241,37 +262,61 @@ fn undescribed(device: &Device, files: &Files, steps: &mut Steps) {
         }
         Handler::VdiskNullio if device.size.is_none() => {
             if let Some(there) = shown("size").filter(|there| *there != NULLIO_SIZE) {
-                default_size(device, there, NULLIO_SIZE, steps);
+                default_size(device, there, NULLIO_SIZE, files, steps);
             }
         }
         Handler::VdiskBlockio if device.size.is_none() => {
             if let (Some(there), Some(whole)) = (shown("size"), whole_size(device, files, steps)) {
-                default_size(device, there, &whole, steps);
+                default_size(device, there, &whole, files, steps);
             }
         }
         _ => {}
     }
 }
 
-/// What a disk that is larger than its device has in whole blocks, in bytes.
+/// What a disk that is larger than its device has in whole blocks, in bytes. One that was never opened has no size yet,
+/// and gets that of its disk when it is.
 fn whole_size(device: &Device, files: &Files, steps: &Steps) -> Option<String> {
     let number = |name: &str| files.get(name).and_then(|file| file.value.parse::<u64>().ok());
     let store = *steps.live.stores.get(device.filename.as_ref()?.as_str())?;
     let block = number("blocksize").filter(|block| *block > 0).unwrap_or(512);
-    let whole = store - store % block;
-    (number("size")? < whole).then(|| whole.to_string())
+    let (there, whole) = (number("size")?, store - store % block);
+    (there < whole && !(there == 0 && is_closed(files))).then(|| whole.to_string())
 }
 
-fn default_size(device: &Device, there: &str, bytes: &str, steps: &mut Steps) {
+fn is_closed(files: &Files) -> bool {
+    files.get("active").is_some_and(|file| file.value == "0")
+}
+
+/// Whether the store of a device that is there will be open when everything else is as described.
+fn stays_open(device: &Device, files: &Files, steps: &Steps) -> bool {
+    match device.attributes.get("active") {
+        _ if closed_by_the_core(device, files, steps) => false,
+        Some(active) => active.is_on(),
+        None => steps.owns() || !is_closed(files),
+    }
+}
+
+/// A size that nobody describes. A disk reads its store's again, so that it grows with that from then on.
+fn default_size(device: &Device, there: &str, bytes: &str, files: &Files, steps: &mut Steps) {
+    let name = &device.name;
+    let (file, data) = match device.handler {
+        Handler::VdiskBlockio => ("resync_size", "1"),
+        _ => ("size", bytes),
+    };
     if !steps.owns() {
-        let name = &device.name;
         steps.note(format!(
             "devices/{name}/size is {there}, which nobody describes; --force makes it {bytes}"
         ));
-        return;
+    } else if !stays_open(device, files, steps) {
+        steps.note(format!(
+            "devices/{name}/size is {there}, which nobody describes; it stays while the device is not active"
+        ));
+    } else {
+        let object = ObjectId::new("attribute", format!("devices/{name}/size"));
+        steps.write(object, &[device_id(name)], format!("devices/{name}/{file}"), data);
+        steps.noted(format!("`size` is {there} and not described any more, so it gets its default"));
     }
-    size(device, bytes, &Files::new(), steps);
-    steps.noted(format!("`size` is {there} and not described any more, so it gets its default"));
 }
 
 fn size(device: &Device, bytes: &str, files: &Files, steps: &mut Steps) {

@@ -5,8 +5,19 @@ use super::{device_id, module, target_id, Steps};
 use crate::plan::ObjectId;
 use crate::snapshot::{Files, TargetGroupState};
 use crate::stack::Stack;
-use crate::target::{DeviceGroup, TargetGroup};
+use crate::target::{AluaState, DeviceGroup, TargetGroup};
+use std::collections::HashSet;
 use std::fmt::Display;
+
+/// Devices whose groups, as described, have targets of this box and none that leads to the medium.
+pub(super) fn unreached(stack: &Stack) -> HashSet<String> {
+    let leads = |group: &TargetGroup| matches!(group.state, AluaState::Active | AluaState::Nonoptimized);
+    let unreached = stack.device_groups.iter().filter(|group| {
+        let mut own = group.target_groups.iter().filter(|group| !group.targets.is_empty()).peekable();
+        own.peek().is_some() && !own.any(leads)
+    });
+    unreached.flat_map(|group| &group.devices).map(ToString::to_string).collect()
+}
 
 /// One device group.
 pub(super) fn device_group(stack: &Stack, group: &DeviceGroup, steps: &mut Steps) {

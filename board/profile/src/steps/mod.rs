@@ -4,7 +4,9 @@
 //!
 //! What goes comes first (targets, sessions, LUNs, members of groups, devices), then what comes: modules, the core,
 //! devices, targets with their LUNs, groups and attributes, device groups. A target's sessions come last, when all
-//! of its LUNs are there: the SCSI host of a session scans its LUNs once, when it appears.
+//! of its LUNs are there: the SCSI host of a session scans its LUNs once, when it appears. Two things are out of turn:
+//! numbers that must make way for others do so between the core and the devices, and a drive gives its disc back where
+//! the drive is told everything else.
 
 mod compare;
 mod devices;
@@ -32,6 +34,7 @@ pub(crate) fn plan(stack: &Stack, live: &Snapshot, policy: Policy) -> Plan {
         gone: HashSet::new(),
         refused: HashSet::new(),
         read_only: HashSet::new(),
+        unreached: groups::unreached(stack),
         told: HashSet::new(),
         plan: Plan::default(),
     };
@@ -60,6 +63,8 @@ struct Steps {
     refused: HashSet<String>,
     /// Devices that cannot be written, so that none of their LUNs can.
     read_only: HashSet<String>,
+    /// Devices that no target leads to when the groups are as described: the core closes their stores.
+    unreached: HashSet<String>,
     /// Attributes that were written out of turn.
     told: HashSet<ObjectId>,
     plan: Plan,

@@ -57,6 +57,12 @@ impl Fake {
         fs::read_to_string(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    /// The value that a file shows; empty where there is none.
+    fn value(&self, path: &str) -> String {
+        let text = fs::read_to_string(self.at(path)).unwrap_or_default();
+        text.lines().next().unwrap_or_default().to_string()
+    }
+
     /// The writes since the last call.
     pub(crate) fn take_writes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.writes)
@@ -143,10 +149,7 @@ impl Fake {
             }
             _ => return Ok(()),
         };
-        let has = |other: &String| {
-            let shown = fs::read_to_string(self.at(&format!("{other}/{name}"))).unwrap_or_default();
-            other != folder && shown.lines().next() == Some(value)
-        };
+        let has = |other: &String| other != folder && self.value(&format!("{other}/{name}")) == value;
         if all.iter().any(has) {
             return Err(error);
         }
@@ -182,7 +185,11 @@ impl Fake {
             Some((&"mgmt", folder)) => objects::manage(self, &folder.join("/"), data.trim()),
             Some((name, folder)) => {
                 let table = tables::of(self, folder).ok_or("EIO")?;
-                self.set(table, &folder.join("/"), name, data)
+                self.set(table, &folder.join("/"), name, data)?;
+                match std::ptr::eq(table, tables::BLOCKIO) {
+                    true => objects::resize(self, &folder.join("/"), name),
+                    false => Ok(()),
+                }
             }
             None => Err("ENOENT"),
         }

@@ -2,7 +2,7 @@
 //! Management commands of the made-up target stack: what appears, what goes, and what is refused.
 
 use super::tables::{
-    self, COPY_MANAGER, CORE, GROUP, HANDLERS, REMOTE_TARGET, SESSION, TARGET, TARGET_GROUP,
+    self, BLOCKIO, COPY_MANAGER, CORE, GROUP, HANDLERS, REMOTE_TARGET, SESSION, TARGET, TARGET_GROUP,
 };
 use super::{Fake, Outcome};
 use std::fs;
@@ -100,10 +100,33 @@ fn add_device(fake: &Fake, handler: &str, name: &str, parameters: &str) -> Outco
             fake.set(rows, &folder, "size", &found.len().to_string())?;
         }
         ("vdisk_blockio", Some(path)) if !fake.root.at(path).exists() => return Err("ENOENT"),
+        ("vdisk_blockio", _) if is_closed(fake, &folder) => fake.set(rows, &folder, "size", "0")?,
         _ => {}
     }
     fake.link(&format!("handlers/{handler}/{name}"), &folder);
     Ok(())
+}
+
+fn is_closed(fake: &Fake, device: &str) -> bool {
+    fake.value(&format!("{device}/active")) == "0"
+}
+
+/// A disk has no size until it was opened, and reads that of its store when it is told to.
+pub(super) fn resize(fake: &Fake, device: &str, file: &str) -> Outcome {
+    let size = format!("{device}/size");
+    match file {
+        "resync_size" if is_closed(fake, device) => return Err("EMEDIUMTYPE"),
+        "resync_size" => {}
+        "active" if fake.value(&size) == "0" && !is_closed(fake, device) => {}
+        _ => return Ok(()),
+    }
+    let path = fake.root.at(&fake.value(&format!("{device}/filename")));
+    let disk = fs::canonicalize(path).map_err(|_| "ENOENT")?;
+    let sectors = fake.root.at("/sys/class/block").join(disk.file_name().ok_or("ENOENT")?).join("size");
+    let sectors = fs::read_to_string(sectors).map_err(|_| "ENOENT")?;
+    let number = |text: &str| text.trim().parse::<u64>().map_err(|_| "EINVAL");
+    let (bytes, block) = (number(&sectors)? * 512, number(&fake.value(&format!("{device}/blocksize")))?);
+    fake.set(BLOCKIO, device, "size", &(bytes - bytes % block).to_string())
 }
 
 fn del_device(fake: &Fake, name: &str) {

@@ -206,6 +206,7 @@ pub(super) static BLOCKIO: &[Row] = device![
     row("opt_trans_len", 0o644, "524288", Number),
     row("expl_alua", 0o644, "0", Number),
     row("lb_per_pb_exp", 0o644, "1", Number),
+    row("resync_size", 0o200, "", WriteOnly),
 ];
 
 pub(super) static NULLIO: &[Row] = device![

@@ -6,6 +6,7 @@ mod block;
 mod cli;
 mod errno;
 mod execute;
+mod export;
 #[cfg(test)]
 mod fake;
 mod gpt;
@@ -22,7 +23,6 @@ mod status;
 mod uevent;
 mod unload;
 
-use board_profile::Stack;
 use cli::{Cli, Form, LinksMode, Verb};
 use load::Source;
 use report::{Report, State};
@@ -123,19 +123,18 @@ fn export(root: &Root, form: Form) -> u8 {
     if snapshot.version.is_empty() {
         return complain(vec!["the target core `scst` is not loaded: `appliance load` loads it".into()]);
     }
-    for sentence in snapshot.unsaid() {
+    let export::Export { text, notes, refused } = export::export(&snapshot, form);
+    for sentence in notes {
         eprintln!("appliance: note: {sentence}");
     }
-    let conf = snapshot.conf();
-    match form {
-        Form::Conf => show(&conf, 0),
-        Form::Toml => match Stack::from_conf("scst.conf", &conf) {
-            Ok(stack) => show(&stack.toml(), 0),
-            Err(problems) => {
-                eprint!("{}", problems.plain());
-                complain(vec!["what runs cannot be said in TOML; `appliance export` writes scst.conf".into()])
-            }
-        },
+    if !refused.is_empty() {
+        eprintln!("appliance: note: `apply` refuses what runs, as it stands in scst.conf:\n{refused}");
+    }
+    match text {
+        Some(text) => show(&text, 0),
+        None => {
+            complain(vec!["what runs cannot be said in TOML; `appliance export` writes scst.conf".into()])
+        }
     }
 }
 

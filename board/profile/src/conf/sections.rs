@@ -35,7 +35,7 @@ fn set<'a>(files: &'a Files, creatable: &'a [String]) -> impl Iterator<Item = (&
 
 /// Whether the reader takes a value back at an object of this description.
 fn sayable(spec: Option<&'static Spec>, name: &str, file: &File) -> bool {
-    !file.unsayable && spec.is_none_or(|spec| spec.key(name).is_some() || takes(spec, name, &file.value))
+    !file.unsayable && spec.is_none_or(|spec| takes(spec, name, &file.value))
 }
 
 /// What is kept of an object's values.

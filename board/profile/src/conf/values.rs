@@ -116,12 +116,12 @@ fn read(kind: Kind, text: &str) -> Result<Value, &'static str> {
     }
 }
 
-/// Whether an object of this description takes an attribute of this value.
+/// Whether an object of this description takes a key or an attribute of this value.
 pub(super) fn takes(spec: &'static Spec, name: &str, text: &str) -> bool {
-    let known = spec.attribute(name).filter(|attribute| attribute.settable());
-    known.is_some_and(|attribute| {
-        read(attribute.kind, text).is_ok_and(|value| shape::takes(attribute.kind, name, value))
-    })
+    let key = spec.key(name).map(|key| key.kind);
+    let attribute = || spec.attribute(name).filter(|attribute| attribute.settable());
+    let kind = key.or_else(|| attribute().map(|attribute| attribute.kind));
+    kind.is_some_and(|kind| read(kind, text).is_ok_and(|value| shape::takes(kind, name, value)))
 }
 
 /// A number as the kernel reads one: decimal, `0x` and hexadecimal, or `0` and octal.

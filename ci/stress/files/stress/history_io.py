@@ -400,10 +400,13 @@ def _():
     must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device b1 filename=%s; write_through=1; thin_provisioned=1" % disk)
     must(luns(), "add b1 1")
     with sg_of(1) as dev:
+        dev.good(TEST_UNIT_READY)
         for cdb, out in (("04 00 00 00 00 00", None), ("04 10 00 00 00 00", bytes([0, 2, 0, 0]))):
             before = flushes(disk)
             dev.good(cdb, out=out)
-            lib.wait_for("a flush after " + cdb, lambda before=before: flushes(disk) > before)
+            # With IMMED it ends when the unit is ready again. A flush is counted before who waits for it goes on.
+            lib.wait_for("the end of " + cdb, lambda: dev.command(TEST_UNIT_READY).sense is None)
+            check(flushes(disk) > before, cdb, "has ended without a flush")
 
 
 MODE_PAGES, SWP = "/var/lib/scst/vdev_mode_pages", 8

@@ -8,6 +8,7 @@ the way.
 
 import argparse
 import errno
+import itertools
 import os
 import re
 import sys
@@ -21,6 +22,15 @@ from lib import DEFAULT, LOCAL, TREE, fail, must, say
 DEBUG = "/sys/kernel/debug/failslab"
 # Of attributes that show nothing and do not take every number.
 VALUES = {"eui64_id": "0x0123456789abcdef", "naa_id": "0x3000000000000001"}
+# Attributes that refuse what they show, with the errno of each and the reason.
+REFUSED = {
+    "rel_tgt_id": ("EINVAL", "a target without a number shows 0"),
+    "transport_id": ("EINVAL", "it shows bytes that are no text"),
+    "pr_state": ("EINVAL EBUSY", "its first line is not all of it, and a device in use takes none"),
+    "pr_file_name": ("EBUSY", "a device in use keeps its file"),
+    "size": ("EACCES", "a drive's can only be read"),
+    "size_mb": ("EACCES", "a drive's can only be read"),
+}
 FILE, DISC, GROUPS = "/tmp/faults.img", "/tmp/faults.iso", TREE + "/device_groups"
 
 
@@ -74,8 +84,8 @@ def cases():
                    before=group + [(GROUPS + "/dg1/target_groups/mgmt", "create tg1")], undo=gone)
 
 
-def attributes():
-    """Every plain file that takes what it shows already, or a new disc for a CD-ROM."""
+def attributes(matches):
+    """Every plain file that matches and takes what it shows already, or a new disc for a CD-ROM."""
     for path in fuzz.writable():
         name = os.path.basename(path)
         if grammar.command(fuzz.random.Random(1), path) is not None or name in grammar.STOPPERS or name == "force_close":
@@ -84,14 +94,18 @@ def attributes():
         if path.endswith("/cd1/filename"):
             value = DISC.encode()
         case = Case(path, value.decode(errors="replace") or VALUES.get(name, "1"))
+        if not matches(case):
+            continue
         code = lib.write(case.path, case.data)
         if code == errno.EAGAIN:
             code = lib.settled(600)
-        if code:
-            # Whether it is right to is not the question here.
-            say("     refused: %s: %s" % (case, lib.name_of(code)))
-        else:
+        expected, why = REFUSED.get(name, ("", ""))
+        if not code:
             yield case
+        elif lib.name_of(code) in expected.split():
+            say("     refused: %s: %s, as %s" % (case, lib.name_of(code), why))
+        else:
+            fail("%s, which is what it shows: %s" % (case, lib.name_of(code)))
 
 
 def write_failing(path, data, nth, patience):
@@ -159,8 +173,6 @@ def prepare():
         with open(path, "wb") as f:
             f.truncate(4 << 20)
     lib.load()
-    for name, value in (("ignore-gfp-wait", "N"), ("verbose", "0")):
-        must(DEBUG + "/" + name, value)
     for command in ("add_device n1 size_mb=8", "add_device n2 size_mb=8"):
         must(TREE + "/handlers/vdisk_nullio/mgmt", command)
     must(TREE + "/handlers/vcdrom/mgmt", "add_device cd1")
@@ -171,15 +183,12 @@ def prepare():
 
 def work(args, progress):
     count, done = {}, 0
-    for make in (cases, attributes):
-        for case in make():
-            if not os.path.exists(case.path) and not case.before:
-                continue
-            if not args.matches(case):
-                continue
-            deepest = try_case(case, args, count, progress)
-            done += 1
-            say("%4d allocations: %s" % (deepest, case))
+    for case in itertools.chain(filter(args.matches, cases()), attributes(args.matches)):
+        if not os.path.exists(case.path) and not case.before:
+            continue
+        deepest = try_case(case, args, count, progress)
+        done += 1
+        say("%4d allocations: %s" % (deepest, case))
     total = sum(count.values())
     say("%d writes of %d kinds: %s" % (total, done, ", ".join("%s %d" % (lib.name_of(c), n) for c, n in count.items())))
     if not count.get(errno.ENOMEM):
@@ -204,6 +213,8 @@ def main():
         return
     memory = lib.Memory()
     lib.forget_leaks()
+    for name, value in (("ignore-gfp-wait", "N"), ("verbose", "0")):
+        must(DEBUG + "/" + name, value)
     prepare()
     start = time.monotonic()
     progress = lib.Progress()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rows of history.py in which there is much of something: submitters, devices, or too little memory."""
 
+import contextlib
 import mmap
 import os
 import threading
@@ -29,24 +30,12 @@ def _():
     must(LOCAL + "/mgmt", "add_target t1 session_name=s1")
     must(luns("t1"), "add dead 0")
     disk = node(0, target="t1", session="s1")
-    # Whoever looks at new disks is done with these; `settle` would wait for the disk below, which is in use.
-    time.sleep(1)
-    must(TREE + "/devices/below/block", "1")
-    must(TREE + "/async_lun_replace", "1")
-    reader = threading.Thread(target=read_some, args=(disk,))
-    try:
-        reader.start()
-        lib.wait_for("a READ under way", lambda: b"t1 s1 LUN 0," in (lib.read(TREE + "/trace_cmds") or b""))
+    with stalled_reader(disk):
         start = time.monotonic()
         code = lib.write(luns("t1"), "replace n2 0")
         check(code == 0, "replace:", lib.name_of(code), "after", time.monotonic() - start, "s")
         check(os.path.realpath(LOCAL + "/t1/luns/0/device").endswith("/n2"), "the LUN still shows the dead device")
         check(not opens_alone(disk_below()), "the dead device was closed with a command under way")
-    finally:
-        must(TREE + "/devices/below/block", "0")
-        must(TREE + "/async_lun_replace", "0")
-    reader.join(60)
-    check(not reader.is_alive(), "the READ never ended")
     lib.wait_for("the new disk's size", lambda: rows.size_of(node(0, target="t1", session="s1")) == 8 << 20)
     rows.remove_device("dead")
     lib.wait_for("the dead device's close", lambda: opens_alone(disk_below()))
@@ -66,30 +55,39 @@ def _():
     node(0, target="t2", session="s2")
     # What is aborted is not answered, and ends with its initiator's patience.
     must("/sys/block/%s/device/timeout" % os.path.basename(disk), "5")
-    time.sleep(1)
     victim, other = (1).to_bytes(8, "big"), (2).to_bytes(8, "big")
     with sg_of(0, target="t1", session="s1") as dev:
         dev.good(REGISTER, out=bytes(8) + victim + bytes(8))
-    must(TREE + "/devices/below/block", "1")
-    must(TREE + "/async_lun_replace", "1")
-    reader = threading.Thread(target=read_some, args=(disk,))
     with sg_of(0, target="t2", session="s2") as dev:
         dev.good(REGISTER, out=bytes(8) + other + bytes(8))
         preempt = threading.Thread(target=lambda: dev.good(PREEMPT_AND_ABORT, out=other + victim + bytes(8)))
-        try:
-            reader.start()
-            lib.wait_for("a READ under way", lambda: b"t1 s1 LUN 0," in (lib.read(TREE + "/trace_cmds") or b""))
+        with stalled_reader(disk):
             must(luns("t1"), "replace n2 0")
             preempt.start()
             preempt.join(2)
             check(preempt.is_alive(), "answered with a command of its victim under way")
-        finally:
-            must(TREE + "/devices/below/block", "0")
-            must(TREE + "/async_lun_replace", "0")
         preempt.join(60)
         check(not preempt.is_alive(), "PREEMPT AND ABORT never ended")
         keys = dev.good("5e 00 00 00 00 00 00 00 40 00", 64).data
         check(keys[4:8] == bytes([0, 0, 0, 8]) and keys[8:16] == other, "the victim is still registered:", keys[:24].hex())
+
+
+@contextlib.contextmanager
+def stalled_reader(disk):
+    """A READ of `disk`, LUN 0 of the target t1, that the device `below` answers when the block ends, and LUNs that are replaced
+    at once meanwhile."""
+    # Whoever looks at new disks is done with these; `settle` would wait for the disk below, which is in use.
+    time.sleep(1)
+    must(TREE + "/devices/below/block", "1")
+    must(TREE + "/async_lun_replace", "1")
+    reader = threading.Thread(target=read_some, args=(disk,))
+    try:
+        reader.start()
+        lib.wait_for("a READ under way", lambda: b"t1 s1 LUN 0," in (lib.read(TREE + "/trace_cmds") or b""))
+        yield
+    finally:
+        must(TREE + "/devices/below/block", "0")
+        must(TREE + "/async_lun_replace", "0")
     reader.join(60)
     check(not reader.is_alive(), "the READ never ended")
 

@@ -14,9 +14,8 @@ import threading
 import time
 
 import luns
-from lib import TREE, disks, fail, must, run, say, wait_for
+from lib import NullBlock, TREE, disks, fail, must, run, say, wait_for
 
-NULLB = "/sys/kernel/config/nullb/judged"
 MOUNT = "/mnt/judged"
 NAME = "judged-cut"
 LUN = 40
@@ -30,33 +29,18 @@ FILE_SYSTEMS = {
 
 
 class Disk:
-    """The null block device, and the LUN that shows it."""
+    """A null block device, and the LUN that shows it."""
 
     def __init__(self):
-        run("modprobe", "null_blk", "nr_devices=0")
-        if not os.path.ismount("/sys/kernel/config"):
-            done = run("mount", "-t", "configfs", "none", "/sys/kernel/config")
-            if done.returncode:
-                fail("mounting configfs:", done.stdout)
-        os.mkdir(NULLB)
-        for key, value in {"size": SIZE_MIB, "memory_backed": 1, "cache_size": CACHE_MIB, "discard": 1, "blocksize": 512}.items():
-            must("%s/%s" % (NULLB, key), str(value))
+        self.below = NullBlock("judged", size=SIZE_MIB, cache_size=CACHE_MIB, discard=1, blocksize=512)
 
     def on(self):
         """Power, a device, a LUN; the disk that the initiator sees."""
-        before = set(os.listdir("/sys/block"))
-        must(NULLB + "/power", "1")
-        new = wait_for("the null block device", lambda: [n for n in os.listdir("/sys/block") if n not in before])
-        must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device %s filename=/dev/%s" % (NAME, new[0]))
+        must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device %s filename=%s" % (NAME, self.below.on()))
         must(luns.TARGET + "/luns/mgmt", "add %s %d" % (NAME, LUN))
         node = wait_for("the disk", lambda: disks().get(NAME))[0]
         wait_for("the disk's size", lambda: int(open("/sys/block/%s/size" % os.path.basename(node)).read()) > 0)
         return node
-
-    @staticmethod
-    def cut():
-        """Switches the power off, in the middle of whatever is going on."""
-        must(NULLB + "/power", "0")
 
     @staticmethod
     def off():
@@ -64,11 +48,6 @@ class Disk:
         must(luns.TARGET + "/luns/mgmt", "del %d" % LUN)
         must(TREE + "/handlers/vdisk_blockio/mgmt", "del_device " + NAME)
         wait_for("the disk's removal", lambda: not disks().get(NAME))
-
-    @staticmethod
-    def discard():
-        """Lets the memory go."""
-        os.rmdir(NULLB)
 
 
 class Writer(threading.Thread):
@@ -113,22 +92,26 @@ class Writer(threading.Thread):
             os.unlink(os.path.join(self.folder, "noise"))
 
     def settle(self):
-        """Makes the directory durable."""
+        """Makes the directory durable, or fails. XFS ends the fsync of a directory well although another's failure has just taken away
+        what was to be written; what is opened then fails."""
         fd = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(fd)
+            os.close(os.open(self.folder, os.O_RDONLY))
         finally:
             os.close(fd)
 
     def check(self):
         """What of the acknowledged is not there, or not as it was written."""
         names = {name for name in os.listdir(self.folder) if not name.endswith(".new") and name != "noise"}
-        wrong = [name for name in (names ^ set(self.acknowledged)) - self.doubtful]
+        wrong = [(name, "is back" if name in names else "is gone") for name in (names ^ set(self.acknowledged)) - self.doubtful]
         for name in names & set(self.acknowledged) - self.doubtful:
             with open(os.path.join(self.folder, name), "rb") as f:
-                if f.read() != self.acknowledged[name]:
-                    wrong.append(name)
-        return ["%s/%s" % (self.folder, name) for name in wrong]
+                there, data = f.read(), self.acknowledged[name]
+            if there != data:
+                at = next((at for at, (a, b) in enumerate(zip(there, data)) if a != b), "the end")
+                wrong.append((name, "has %d bytes, was written with %d, differs at %s" % (len(there), len(data), at)))
+        return ["%s/%s %s; the writer ended with %s" % (self.folder, *what, self.error) for what in wrong]
 
 
 def must_run(*argv):
@@ -154,7 +137,7 @@ def play(kind, disk, seed):
     for writer in writers:
         writer.start()
     time.sleep(chance.uniform(0.5, 2.5))
-    disk.cut()
+    disk.below.cut()
     for writer in writers:
         writer.join(60)
         if writer.is_alive():
@@ -168,10 +151,10 @@ def play(kind, disk, seed):
         fail("no journal was replayed:\n" + run("dmesg").stdout)
     wrong = [name for writer in writers for name in writer.check()]
     if wrong:
-        fail("%s, seed %d: synchronised, and lost or changed: %s" % (kind, seed, ", ".join(wrong)))
+        fail("%s, seed %d: synchronised, and lost or changed:\n%s" % (kind, seed, "\n".join(wrong)))
     must_run("umount", MOUNT)
     must_run(*check, node)
-    disk.cut()
+    disk.below.cut()
     disk.off()
     return sum(len(writer.acknowledged) for writer in writers)
 
@@ -189,7 +172,7 @@ def main():
         for kind in FILE_SYSTEMS:
             disk = Disk()
             kept = play(kind, disk, options.seed + turn)
-            disk.discard()
+            disk.below.discard()
             if not kept:
                 fail("%s: the power went before anything was synchronised" % kind)
             say("%s round %d: replayed and whole, %d files kept" % (kind, turn + 1, kept))

@@ -3,6 +3,7 @@
 
 import sys
 
+import lib
 import rows
 from history_io import ODD, odd_buffers
 
@@ -15,12 +16,12 @@ IN_PAGES = tuple((odd, pieces) for odd, pieces in ODD if odd == 0)
 def _():
     """A disk that takes no gaps is given none inside a block either, where no transfer can be cut."""
     for size, buffers in ((512, ODD), (4096, IN_PAGES)):
-        with rows.NullBlock(virt_boundary=1, blocksize=size) as below:
+        with lib.NullBlock("row", size=16, virt_boundary=1, blocksize=size) as below:
             odd_buffers("vdisk_blockio", below.node, "blocksize=%d" % size, buffers=buffers)
             for waits in (False, True):
                 odd_buffers("vdisk_fileio", below.node, "o_direct=1; async=1; blocksize=%d" % size, waits, buffers)
     # Blocks that are smaller than the disk's are put together in the page cache.
-    with rows.NullBlock(virt_boundary=1, blocksize=4096) as below:
+    with lib.NullBlock("row", size=16, virt_boundary=1, blocksize=4096) as below:
         for waits in (False, True):
             odd_buffers("vdisk_fileio", below.node, "o_direct=1; async=1", waits)
 

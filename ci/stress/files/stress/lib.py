@@ -286,6 +286,44 @@ def disks():
     return found
 
 
+class NullBlock:
+    """A null block device of the kernel, with memory behind it, made with more attributes; without power until it is `on`.
+    In a `with` block it has power, and its node is `node`."""
+
+    def __init__(self, name, **attributes):
+        self.folder = "/sys/kernel/config/nullb/" + name
+        run("modprobe", "null_blk", "nr_devices=0")
+        if not os.path.ismount("/sys/kernel/config"):
+            done = run("mount", "-t", "configfs", "none", "/sys/kernel/config")
+            if done.returncode:
+                fail("mounting configfs:", done.stdout)
+        os.mkdir(self.folder)
+        for key, value in {"memory_backed": 1, **attributes}.items():
+            must("%s/%s" % (self.folder, key), str(value))
+
+    def on(self):
+        """Gives it power; its node."""
+        before = set(os.listdir("/sys/block"))
+        must(self.folder + "/power", "1")
+        return "/dev/" + wait_for("the null block device", lambda: set(os.listdir("/sys/block")) - before).pop()
+
+    def cut(self):
+        """Switches the power off, in the middle of whatever is going on."""
+        must(self.folder + "/power", "0")
+
+    def discard(self):
+        """Lets the memory go."""
+        os.rmdir(self.folder)
+
+    def __enter__(self):
+        self.node = self.on()
+        return self
+
+    def __exit__(self, *_):
+        self.cut()
+        self.discard()
+
+
 def wait_for(what, test, seconds=30):
     """Polls until `test` gives something."""
     until = time.monotonic() + seconds

@@ -57,7 +57,7 @@ fn describe(cdb: &[u8]) -> Result<&'static OpDesc, Sense> {
 fn decode(op: &'static OpDesc, cdb: &[u8]) -> Result<Decoded, Sense> {
     let raw = Raw::load(cdb, op.cdb_len()).ok_or_else(|| missing_byte(cdb))?;
     if raw.0 & op.reserved != 0 {
-        return Err(highest_set_bit(raw.0 & op.reserved));
+        return Err(wrong_bits(raw.0 & op.reserved, op.reserved));
     }
     let count = raw.count(op.length);
     let transfer = raw.transfer(op, count);
@@ -80,10 +80,18 @@ fn missing_byte(cdb: &[u8]) -> Sense {
     Sense::invalid_field_in_cdb(u16::try_from(cdb.len()).unwrap_or(0))
 }
 
-/// The sense for the wrong bits `bits`, byte 0 at the top: points at the highest of them.
+/// The upper three bits of byte 1, where they have no use: one field, PROTECT or reserved.
+const UPPER_OF_BYTE_1: u128 = 0xE0 << 112;
+
+/// The sense for the wrong bits `bits` among the `reserved` ones, byte 0 at the top: points at the highest of them, or of the
+/// field that it is in (SPC-4 4.5.2.4.2).
 #[cold]
-fn highest_set_bit(bits: u128) -> Sense {
-    let from_top = bits.leading_zeros().min(127);
+fn wrong_bits(bits: u128, reserved: u128) -> Sense {
+    let in_field = bits & UPPER_OF_BYTE_1 != 0 && reserved & UPPER_OF_BYTE_1 == UPPER_OF_BYTE_1;
+    let from_top = match in_field {
+        true => UPPER_OF_BYTE_1.leading_zeros(),
+        false => bits.leading_zeros().min(127),
+    };
     let bit = 7_u8.saturating_sub((from_top % 8) as u8);
     Sense::invalid_field_in_cdb_bit((from_top / 8) as u16, bit)
 }

@@ -49,7 +49,7 @@ pub const fn encode(lun: u16, method: AddrMethod) -> [u8; 8] {
 /// REPORT LUNS data for `luns`, in their order.
 ///
 /// `select` and `alloc_len` are the CDB's. Returns how many bytes of `out` hold the answer. Errors:
-/// 24/00 at byte 2 for a SELECT REPORT other than 0 and 2, at byte 6 for an allocation length below
+/// 24/00 at byte 2 for a SELECT REPORT above 2, at byte 6 for an allocation length below
 /// 16.
 pub fn report_luns<I>(
     select: u8,
@@ -61,7 +61,7 @@ pub fn report_luns<I>(
 where
     I: Iterator<Item = u16>,
 {
-    if !matches!(select, 0 | 2) {
+    if select > 2 {
         return Err(Sense::invalid_field_in_cdb(2));
     }
     if alloc_len < 16 {
@@ -69,7 +69,9 @@ where
     }
     let mut w = Writer::new(out);
     w.zero_to(HEADER_LEN);
-    for lun in luns {
+    // There are no well known logical units.
+    let count = if select == 1 { 0 } else { usize::MAX };
+    for lun in luns.take(count) {
         w.bytes(&encode(lun, method));
     }
     let list_len = w.total().saturating_sub(HEADER_LEN);

@@ -399,6 +399,9 @@ fn take_page<'a>(
     Ok(rest)
 }
 
+/// TST in byte 2 of the Control mode page.
+const TST: u8 = 0xE0;
+
 /// Refuses a page that differs from the one shown in a bit that cannot be changed (SPC-4 6.9).
 fn check_unchangeable(
     page: &[u8],
@@ -410,6 +413,9 @@ fn check_unchangeable(
     for (((sent, shown), mask), index) in bytes.zip(0..MAX_PAGE_LEN).skip(2) {
         let wrong = (sent ^ shown) & !mask;
         if wrong != 0 {
+            // TST is the one field of more than a bit that is not changeable.
+            let is_tst = page.first() == Some(&0x0A) && index == 2 && wrong & TST != 0;
+            let wrong = if is_tst { TST } else { wrong };
             let bit = 7_u8.saturating_sub(u8::try_from(wrong.leading_zeros()).unwrap_or(0));
             return Err(Sense::invalid_field_in_parameter_list_bit(
                 offset(at, index),

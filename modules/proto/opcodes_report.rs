@@ -132,21 +132,28 @@ impl TmFunctions {
     }
 }
 
-/// Timeouts of task management functions in tenths of a second: those that wait for many commands,
-/// and ABORT TASK.
+/// Timeouts of task management functions in tenths of a second: of those that wait for many commands, and of ABORT TASK, which
+/// alone has its selector set (SPC-4 6.36).
 const LONG_TIMEOUT: u32 = 300;
 const SHORT_TIMEOUT: u32 = 150;
 
 /// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS data; `repd` asks for the form with timeouts. Returns
-/// how many bytes of `out` hold it.
-pub fn supported_tm_functions(functions: TmFunctions, repd: bool, out: &mut [u8]) -> usize {
+/// how many bytes of `out`, which is as long as the answer may be, hold it. Error: 24/00 at byte 6 for less than four.
+pub fn supported_tm_functions(
+    functions: TmFunctions,
+    repd: bool,
+    out: &mut [u8],
+) -> Result<usize, Sense> {
+    if out.len() < 4 {
+        return Err(Sense::invalid_field_in_cdb(6));
+    }
     let mut w = Writer::new(out);
     w.bytes(&[functions.0, 0, 0, if repd { 12 } else { 0 }]);
     if repd {
-        let long = functions.0 & !TmFunctions::ABORT_TASK.0;
-        w.bytes(&[0x01, 0, long, 0]);
+        let short = functions.0 & TmFunctions::ABORT_TASK.0;
+        w.bytes(&[0x01, 0, short, 0]);
         w.u32(LONG_TIMEOUT);
         w.u32(SHORT_TIMEOUT);
     }
-    w.stored()
+    Ok(w.stored())
 }

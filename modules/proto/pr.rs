@@ -294,7 +294,7 @@ impl State<'_> {
         ports: &[u16],
         own: Option<u64>,
     ) -> Result<Effect, Refusal> {
-        if request.ids.is_some() && (own.is_some() || request.action_key == 0) {
+        if request.ids.is_some() && own.is_some() {
             return Err(WRONG_SPEC_I_PT.into());
         }
         if request.action_key == 0 {
@@ -405,7 +405,9 @@ impl State<'_> {
         } else if request.action_key == 0 {
             return Err(Sense::invalid_field_in_parameter_list(8).into());
         } else if known {
-            self.retain(|r| r.is(me) || r.key != request.action_key);
+            // The sender's own registration goes too, where that is its key (SPC-4 5.13.11.2.5).
+            self.retain(|r| r.key != request.action_key);
+            self.tidy();
         } else {
             return Err(Refusal::Conflict);
         }

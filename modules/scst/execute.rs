@@ -80,15 +80,10 @@ fn answer(session: &Session, cmd: &Command<Decoded>) -> Option<Outcome> {
     match cmd.decoded().command {
         Cdb::ReportLuns { .. } | Cdb::RequestSense { .. } if cmd.has_wrong_buffer() => None,
         Cdb::ReportLuns { select, alloc_len } => {
-            // Asked before the list is made: a LUN that comes meanwhile is still to be told of.
-            let changed = session.it.luns_changed.xchg(0, Relaxed);
-            let list = report_luns(session, cmd.cmnd(), select, alloc_len);
-            if changed != 0 && !matches!(list, Outcome::Good(_)) {
-                session.it.luns_changed.store(1, Relaxed);
-            }
-            Some(list)
+            Some(report_luns(session, cmd.cmnd(), select, alloc_len))
         }
-        Cdb::RequestSense { desc, alloc_len } => {
+        // Without room for it, a condition would be gone and nobody told.
+        Cdb::RequestSense { desc, alloc_len } if alloc_len.min(cmd.cmnd().buffer_len()) > 0 => {
             let sense = cmd.nexus().take_attention()?;
             Some(sense_data(cmd.cmnd(), &sense, desc, alloc_len))
         }
@@ -117,14 +112,11 @@ fn report(cmd: &Command<Admitted>) -> Option<Outcome> {
         }
         Cdb::ReportTmFunctions { repd, alloc_len } => {
             let mut data = [0; 16];
-            let n = opcodes_report::supported_tm_functions(
-                TM_FUNCTIONS,
-                *repd,
-                cut(&mut data, *alloc_len),
-            );
-            Some(Outcome::Good(
-                cmd.cmnd().copy_to_buffer(0, data.get(..n).unwrap_or(&[])) as u64,
-            ))
+            let out = cut(&mut data, *alloc_len);
+            let written = opcodes_report::supported_tm_functions(TM_FUNCTIONS, *repd, out);
+            Some(written.map_or_else(Outcome::Check, |n| {
+                cmd.respond(data.get(..n).unwrap_or(&[]))
+            }))
         }
         _ => None,
     }
@@ -198,7 +190,18 @@ fn no_such_lun(session: &Session, cmnd: Cmnd) {
     finish(cmnd, false, outcome);
 }
 
+/// REPORT LUNS, which also tells that there are others than before (SAM-5 5.14).
 fn report_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Outcome {
+    // Asked before the list is made: a LUN that comes meanwhile is still to be told of.
+    let changed = session.it.luns_changed.xchg(0, Relaxed);
+    let list = list_of_luns(session, cmnd, select, alloc_len);
+    if changed != 0 && !matches!(list, Outcome::Good(_)) {
+        session.it.luns_changed.store(1, Relaxed);
+    }
+    list
+}
+
+fn list_of_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Outcome {
     let _scope = NoIo::enter();
     let Ok(luns) = session.lun_list() else {
         return Outcome::Status(Status::Busy);

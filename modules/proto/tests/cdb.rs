@@ -125,7 +125,7 @@ fn what_is_refused_and_where_it_points() {
         ),
         (
             "28 20 00 00 00 00 00 00 01 00",
-            Sense::invalid_field_in_cdb_bit(1, 5),
+            Sense::invalid_field_in_cdb_bit(1, 7),
             "RDPROTECT",
         ),
         (
@@ -243,7 +243,7 @@ fn other_types_commands_are_refused_before_their_fields() {
     );
     assert_eq!(
         refused(DeviceType::Disk, write),
-        Some(Sense::invalid_field_in_cdb_bit(1, 5))
+        Some(Sense::invalid_field_in_cdb_bit(1, 7))
     );
     let toc = "43 02 00 00 00 00 00 00 ff 00";
     assert_eq!(refused(DeviceType::Disk, toc), Some(Sense::INVALID_OPCODE));

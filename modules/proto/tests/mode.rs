@@ -356,7 +356,7 @@ fn mode_select_refuses() {
         (
             "TST",
             format!("{header} 0a 0a 00 10 00 00 00 00 00 00 02 4b"),
-            bit(6, 5),
+            bit(6, 7),
         ),
         (
             "QErr 2",

@@ -261,6 +261,22 @@ fn preempting_registrations_keeps_the_reservation() {
 }
 
 #[test]
+fn preempting_the_own_key_removes_the_own_registration_too() {
+    let mut unit = three();
+    unit.out(1, RESERVE, 1, 0xA1, 0).expect("reserved");
+    let effect = unit.out(2, PREEMPT, 1, 0xB1, 0xB1).expect("preempted");
+    assert_eq!(effect.remaining, None);
+    assert_eq!(
+        (unit.keys(), standing(&unit, 2)),
+        (vec![0xA1, 0xC1], Standing::Stranger)
+    );
+    let mut alone = Unit::default();
+    alone.out(1, REGISTER, 0, 0, 0xA1).expect("registered");
+    alone.out(1, PREEMPT, 1, 0xA1, 0xA1).expect("preempted");
+    assert_eq!((alone.keys(), alone.head.aptpl), (vec![], false));
+}
+
+#[test]
 fn preempting_what_all_registrants_hold() {
     let mut unit = three();
     unit.out(1, RESERVE, 7, 0xA1, 0).expect("reserved");
@@ -405,6 +421,13 @@ fn registering_others() {
         unit.send((&one, 1), [0x5F, REGISTER, 0], &basic(0xA1, 0xA1, 8), &[1]),
         misplaced
     );
+    let nothing = with_ids(0, 0, 0, &[initiator(4).as_bytes()]);
+    let sent = unit.send((&initiator(5), 1), [0x5F, REGISTER, 0], &nothing, &[1]);
+    assert!(
+        sent.is_ok(),
+        "a stranger that registers nothing, and nobody"
+    );
+    assert_eq!(unit.keys().len(), 6);
     let cut = with_ids(0, 0xD1, 0, &[&four_bytes_short()]);
     let sent = unit.send((&initiator(5), 1), [0x5F, REGISTER, 0], &cut, &[1]);
     assert_eq!(sent, check(Sense::invalid_field_in_parameter_list(28)));

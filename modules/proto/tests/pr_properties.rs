@@ -148,26 +148,27 @@ fn check_removed(before: &Unit, after: &Unit, step: &Step, told: bool) {
     }
 }
 
-/// The sender stays; nobody else keeps the preempted key; others keep theirs.
+/// Nobody keeps the preempted key but a sender who takes the reservation; others keep theirs.
 fn check_preempt(before: &Unit, after: &Unit, step: &Step) {
     let me = initiator(step.from.0);
     let mine = Nexus {
         id: &me,
         port: step.from.1,
     };
-    assert_ne!(after.view().standing(mine), Standing::Stranger);
     let everybody = step.action_key == 0;
+    let took = before.view().holder_key() == Some(step.action_key);
     for r in &before.slots {
         let kept = after
             .slots
             .iter()
             .any(|other| other.id == r.id && other.port == r.port);
-        let goes = !r.is(mine) && (everybody || r.key == step.action_key);
+        let goes = !(took && r.is(mine)) && (everybody || r.key == step.action_key);
         assert_eq!(kept, !goes, "{step:?} and {r:?}");
     }
-    let took = before.view().holder_key() == Some(step.action_key);
     let expected = if took {
         Some(step.kind)
+    } else if after.slots.is_empty() {
+        None
     } else {
         before.head.reservation.map(|k| k.code())
     };

@@ -110,7 +110,8 @@ fn report_luns_is_as_captured() {
     assert_eq!(run(0, 256), Ok(whole.clone()));
     assert_eq!(run(2, 256), Ok(whole.clone()));
     assert_eq!(run(0, 16), Ok(whole[..16].to_vec()));
-    for select in [1, 0x10, 0x11, 0x12, 0xFF] {
+    assert_eq!(run(1, 256), Ok(vec![0; 8]), "no well known logical units");
+    for select in [3, 0x10, 0x11, 0x12, 0xFF] {
         assert_eq!(
             run(select, 256),
             Err(Sense::invalid_field_in_cdb(2)),
@@ -256,15 +257,16 @@ fn every_listed_command_can_be_asked_for_alone() {
 fn tm_functions() {
     let served = TmFunctions::ABORT_TASK.and(TmFunctions::LUN_RESET);
     assert_eq!(
-        answer(16, |out| supported_tm_functions(served, false, out)),
+        answer(16, |out| supported_tm_functions(served, false, out)
+            .unwrap()),
         hex("88 00 00 00")
     );
     assert_eq!(
-        answer(2, |out| supported_tm_functions(served, false, out)),
-        hex("88 00")
+        supported_tm_functions(served, false, &mut [0; 3]),
+        Err(Sense::invalid_field_in_cdb(6))
     );
     assert_eq!(
-        answer(64, |out| supported_tm_functions(served, true, out)),
-        hex("88 00 00 0c 01 00 08 00 00 00 01 2c 00 00 00 96")
+        answer(64, |out| supported_tm_functions(served, true, out).unwrap()),
+        hex("88 00 00 0c 01 00 80 00 00 00 01 2c 00 00 00 96")
     );
 }

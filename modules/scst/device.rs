@@ -56,8 +56,8 @@ pub trait DeviceOps: Attributes {
     /// storage when this returns. Sleeps.
     fn detached(&self);
 
-    /// Ends a command once all that was acknowledged is on stable storage, or says that it is not. Any context.
-    fn finish_stable(&self, cmd: Command<Admitted>);
+    /// Carries out a command that [`DeviceOps::exec`] has put off, and finishes it, here or later. Sleeps.
+    fn exec_put_off(&self, cmd: Command<Admitted>);
 
     /// The device was reset: mode parameters are what was saved again. Called by error handling, with no lock of the core
     /// held; must not wait for commands.

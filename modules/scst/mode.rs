@@ -7,8 +7,12 @@ use kernel::sync::atomic::{Atomic, Relaxed};
 
 use crate::proto::mode::ModeState;
 
-/// The values in effect.
+/// The values in effect, in the lower half; above them how often they were set, wrapping.
 pub struct Mode(Atomic<u32>);
+
+/// A moment in the history of mode parameters.
+#[derive(Clone, Copy)]
+pub struct Version(u32);
 
 const WCE: u32 = 1 << 0;
 const TST: u32 = 1 << 1;
@@ -19,6 +23,7 @@ const SWP: u32 = 1 << 5;
 const TAS: u32 = 1 << 6;
 const QERR_SHIFT: u32 = 8;
 const QUEUE_ALG_SHIFT: u32 = 12;
+const VALUES: u32 = 0xFFFF;
 
 impl Mode {
     /// Begins with `state`.
@@ -31,14 +36,30 @@ impl Mode {
         unpack(self.0.load(Relaxed))
     }
 
-    /// Sets all of them.
-    pub fn set(&self, state: &ModeState) {
-        self.0.store(pack(state), Relaxed);
+    /// All of them, and since when.
+    pub fn look(&self) -> (ModeState, Version) {
+        let now = self.0.load(Relaxed);
+        (unpack(now), Version(now))
     }
 
-    /// Sets all of them to `to` if they still are `from`. Returns whether they were.
-    pub fn replace(&self, from: &ModeState, to: &ModeState) -> bool {
-        self.0.cmpxchg(pack(from), pack(to), Relaxed).is_ok()
+    /// Sets all of them.
+    pub fn set(&self, state: &ModeState) {
+        let mut old = self.0.load(Relaxed);
+        while let Err(now) = self.0.cmpxchg(old, later(old, state), Relaxed) {
+            old = now;
+        }
+    }
+
+    /// Sets all of them to `state`, unless somebody has done so since `version`. Returns since when they are so: `version` where
+    /// they were so already.
+    pub fn replace(&self, version: Version, state: &ModeState) -> Option<Version> {
+        let Version(old) = version;
+        let new = match old & VALUES == pack(state) {
+            true => old,
+            false => later(old, state),
+        };
+        self.0.cmpxchg(old, new, Relaxed).ok()?;
+        Some(Version(new))
     }
 
     /// Write cache enabled.
@@ -79,6 +100,11 @@ impl Mode {
     pub(crate) fn d_sense(&self) -> bool {
         self.0.load(Relaxed) & D_SENSE != 0
     }
+}
+
+/// What to put in the place of `old`.
+fn later(old: u32, state: &ModeState) -> u32 {
+    (old & !VALUES).wrapping_add(VALUES + 1) | pack(state)
 }
 
 fn pack(state: &ModeState) -> u32 {

@@ -87,7 +87,10 @@ impl StateFile {
             &self.previous()?,
             (&bytes, &SIGNATURE),
             MAX_BYTES,
-            |before| parse_bytes(before).is_ok(),
+            |before| match parse_bytes(before) {
+                Err(e) if e == ENOMEM => Err(e),
+                parsed => Ok(parsed.is_ok()),
+            },
         )
     }
 

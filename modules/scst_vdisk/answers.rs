@@ -11,6 +11,7 @@ use scst::proto::device_type::DeviceType;
 use scst::proto::inquiry::{BlockLimits, BlockPages, Provisioning, ROTATION_RATE};
 use scst::proto::sense::Sense;
 
+use crate::cache_off::CacheOff;
 use crate::disk::{Disk, PHYSICAL_BLOCK};
 use crate::removal::prevent_allow;
 use crate::sbc::WRITE_SAME_MAX;
@@ -70,7 +71,7 @@ impl<S: Store> Disk<S> {
         let optimal = self.opt_trans_len.load(Relaxed).min(MAX_TRANSFER);
         BlockPages {
             limits: BlockLimits {
-                max_compare_and_write: u8::MAX,
+                max_compare_and_write: u8::try_from(blocks(MAX_TRANSFER)).unwrap_or(u8::MAX),
                 granularity: u16::try_from(blocks(PHYSICAL_BLOCK)).unwrap_or(0).max(1),
                 max_transfer: blocks(MAX_TRANSFER),
                 optimal_transfer: blocks(optimal),
@@ -111,19 +112,15 @@ impl<S: Store> Disk<S> {
         }
     }
 
-    /// MODE SELECT. Where the write cache goes off, what is in it goes to stable storage before the answer.
+    /// MODE SELECT. Where there is no write cache any more, what was in it goes to stable storage before the answer.
     pub(crate) fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
         match self.unit.mode_select(&cmd, request, &self.mode_face()) {
             Err(sense) => cmd.finish(sense.into()),
-            Ok((before, after)) => {
-                let Some(cmd) = self.unit.save(cmd, request, (before, after)) else {
-                    return;
-                };
-                if before.wce && !after.wce {
-                    self.finish_without_cache(cmd);
-                } else {
-                    finish(cmd, Ok(()));
-                }
+            Ok((_, after, _)) if after.wce => finish(cmd, Ok(())),
+            // Also where it was off before: another command may still be waiting for what was in it.
+            Ok((before, _, version)) => {
+                let off = CacheOff::new(&cmd, &before, version);
+                self.finish_without_cache(cmd, off);
             }
         }
     }

@@ -16,6 +16,7 @@ use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
+use crate::cache_off::CacheOff;
 use crate::format::Format;
 use crate::job::Job;
 use crate::operation::{Medium, Operation};
@@ -23,7 +24,7 @@ use crate::store::{
     failed, finish, not_open, Answer, Check, Facts, Io, Ready, Request, Slot, Store,
 };
 use crate::verify::read_back;
-use crate::writers::{wait_for, Writer, Writers};
+use crate::writers::{Writer, Writers};
 
 /// Largest logical block that a block device is served with: what one page of the page cache above it holds.
 const BLOCK_MAX: u32 = 4096;
@@ -89,6 +90,10 @@ impl Medium for Device {
 
     fn make_stable(&self, _range: ByteRange, (): &()) -> Result {
         self.device.sync()
+    }
+
+    fn make_stable_for_others(&self) -> Result {
+        self.device.sync_for_others()
     }
 }
 
@@ -190,17 +195,21 @@ impl Store for BlockIo {
         }
     }
 
-    fn finish_stable(&self, cmd: Command<Admitted>) {
-        self.run(cmd, (), |Job { cmd, errand }| {
-            let (device, ()) = errand;
-            let result = wait_for(&device.writers, &cmd).and_then(|()| {
+    fn finish_stable(&self, cmd: Command<Admitted>, off: CacheOff) {
+        let Some(device) = self.device.get() else {
+            // It was flushed when it was closed.
+            return off.stable(cmd);
+        };
+        let errand = (device, off);
+        self.queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
+            let (device, off) = errand;
+            off.flush(cmd, &device.writers, || {
                 let flushed = device.sync();
                 match device.take_untold() {
                     true => Err(failed(Transfer::Write, EIO)),
                     false => flushed.map_err(|e| failed(Transfer::Write, e)),
                 }
             });
-            finish(cmd, result);
         });
     }
 
@@ -251,9 +260,8 @@ impl Store for BlockIo {
     }
 
     fn sync(&self) -> Result {
-        self.device
-            .get()
-            .map_or(Ok(()), |device| device.sync_for_others())
+        let open = self.device.get();
+        open.map_or(Ok(()), |device| device.make_stable_for_others())
     }
 }
 

@@ -17,6 +17,7 @@ use scst::kapi::sysfs::{Attr, Attributes, Page};
 use scst::kapi::workq::WorkQueue;
 use scst::mode::Mode;
 use scst::nexus::Nexus;
+use scst::proto::cdb::Command as Cdb;
 use scst::proto::device_type::DeviceType;
 use scst::proto::mmc::MediaEvent;
 use scst::proto::mode::ModeState;
@@ -28,7 +29,7 @@ use crate::attrs;
 use crate::handler::Kind;
 use crate::params::Params;
 use crate::shared::Shared;
-use crate::store::{finish, Ready, Slot};
+use crate::store::{Ready, Slot};
 use crate::unit::Unit;
 
 /// log2 of the bytes of a block of a CD-ROM.
@@ -249,8 +250,11 @@ impl DeviceOps for Cdrom {
         // Nothing is written to a disc.
     }
 
-    fn finish_stable(&self, cmd: Command<Admitted>) {
-        finish(cmd, Ok(()));
+    fn exec_put_off(&self, cmd: Command<Admitted>) {
+        match cmd.decoded().command {
+            Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
+            _ => self.execute(cmd),
+        }
     }
 
     fn set_threads(&self, most: u32) {

@@ -14,6 +14,7 @@ use scst::kapi::global;
 use scst::kapi::sysfs::Attr;
 use scst::mode::Mode;
 use scst::proto::capacity::Capacity;
+use scst::proto::cdb::Command as Cdb;
 use scst::proto::device_type::DeviceType;
 use scst::proto::inquiry::UnmapLimits;
 use scst::proto::mode::ModeState;
@@ -104,8 +105,16 @@ impl<S: Store> Disk<S> {
         let id = params.t10_dev_id.as_ref();
         let unit = Unit::new(kind, request, id, default_mode, shared)?;
         let filename = params.take_filename();
-        let can_unmap = facts.as_ref().is_some_and(|facts| facts.max_unmap > 0);
-        let discards = kind == Kind::Block && can_unmap;
+        let unmaps = facts.as_ref().map(|facts| facts.max_unmap > 0);
+        let discards = kind == Kind::Block && unmaps == Some(true);
+        if params.thin_provisioned == Some(true) && unmaps == Some(false) {
+            // An initiator that believed it would have zeroes written wherever it frees something.
+            pr_warn!(
+                "{}: not thin, as the device below cannot discard\n",
+                request.name
+            );
+            params.thin_provisioned = Some(false);
+        }
         let binds_by_default = kind == Kind::Block;
         let formatting = Arc::new(Progress::new(), GFP_KERNEL)?;
         let disk = try_pin_init!(Self {
@@ -150,7 +159,12 @@ impl<S: Store> Disk<S> {
     fn take_over(&self, facts: &Facts) -> u64 {
         let exponent = exponent(facts.physical_block_size, self.block_shift);
         self.physical_exponent.store(exponent.into(), Relaxed);
-        self.max_unmap.store(facts.max_unmap, Relaxed);
+        // One that was made before anybody knew, and cannot: it takes UNMAP for the hint that it is.
+        let max_unmap = match facts.max_unmap {
+            0 => sbc::WRITE_SAME_MAX,
+            most => most,
+        };
+        self.max_unmap.store(max_unmap, Relaxed);
         let (unit, first) = facts.unmap_units.unwrap_or((0, 0));
         self.unmap_unit.store(unit, Relaxed);
         self.unmap_first.store(first, Relaxed);
@@ -348,8 +362,11 @@ impl<S: Store> DeviceOps for Disk<S> {
         }
     }
 
-    fn finish_stable(&self, cmd: Command<Admitted>) {
-        self.finish_without_cache(cmd);
+    fn exec_put_off(&self, cmd: Command<Admitted>) {
+        match cmd.decoded().command {
+            Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
+            _ => self.execute(cmd),
+        }
     }
 
     fn set_threads(&self, most: u32) {
@@ -373,10 +390,10 @@ impl<S: Store> DeviceOps for Disk<S> {
     }
 
     fn reset(&self) {
-        let cached = self.unit.mode.wce();
         self.unit.reset();
-        // Nobody asks for what was acknowledged to be made stable, once the initiators find that there is no cache.
-        if cached && !self.unit.mode.wce() && self.needs_flushes() {
+        // Nobody asks for what was acknowledged to be made stable, once the initiators find that there is no cache. It may have
+        // gone off by a command that the reset has cut short.
+        if !self.unit.mode.wce() && self.needs_flushes() {
             self.store.sync_later();
         }
     }

@@ -17,6 +17,7 @@ use scst::kapi::livemap::Live;
 use scst::kapi::workq::WorkQueue;
 use scst::proto::range::ByteRange;
 
+use crate::cache_off::CacheOff;
 use crate::disk;
 use crate::format::Format;
 use crate::job::Job;
@@ -26,9 +27,9 @@ use crate::store::{
     failed, finish, not_open, Answer, Check, Facts, Io, Ready, Request, Slot, Store,
 };
 use crate::verify::read_back;
-use crate::writers::{wait_for, Writer, Writers};
+use crate::writers::{Writer, Writers};
 
-/// The unit that verification reads in.
+/// What a piece that is moved by ourselves is a multiple of.
 const PAGE: u32 = 4096;
 
 /// A file, or the place for one.
@@ -157,12 +158,17 @@ impl Store for FileIo {
         }
     }
 
-    fn finish_stable(&self, cmd: Command<Admitted>) {
-        self.run(cmd, (), |Job { cmd, errand }| {
-            let (image, ()) = errand;
-            let result = wait_for(&image.writers, &cmd)
-                .and_then(|()| flush(&image.file, ByteRange::EVERYTHING));
-            finish(cmd, result);
+    fn finish_stable(&self, cmd: Command<Admitted>, off: CacheOff) {
+        let Some(image) = self.image.get() else {
+            // It was flushed when it was closed.
+            return off.stable(cmd);
+        };
+        let errand = (image, off);
+        self.queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
+            let (image, off) = errand;
+            off.flush(cmd, &image.writers, || {
+                flush(&image.file, ByteRange::EVERYTHING)
+            });
         });
     }
 
@@ -245,17 +251,17 @@ impl Image {
             flush(&self.file, io.range)?;
             self.file.forget_range(io.range.offset, io.range.len);
         }
-        let Some(direct) = &self.direct else {
-            return transfer(&self.file, cmnd, io);
+        let before = self.file.mark_errors();
+        let moved = match (move_data(self.data(), cmnd, io), &self.direct) {
+            (Err(EINVAL), Some(direct)) => copy_data(direct, cmnd, io),
+            (other, _) => other,
         };
-        let moved = match move_data(direct, cmnd, io) {
-            Err(EINVAL) => copy_data(direct, cmnd, io),
-            other => other,
-        };
-        match moved {
-            Ok(()) if io.durable && io.way == Transfer::Write => flush(&self.file, io.range),
-            other => other.map_err(|e| failed(io.way, e)),
-        }
+        moved
+            .and_then(|()| match io.durable && io.way == Transfer::Write {
+                true => make_stable(&self.file, io.range, &before),
+                false => Ok(()),
+            })
+            .map_err(|e| failed(io.way, e))
     }
 }
 
@@ -341,6 +347,10 @@ impl Medium for Image {
     fn make_stable(&self, range: ByteRange, then: &Errors) -> Result {
         make_stable(&self.file, range, then)
     }
+
+    fn make_stable_for_others(&self) -> Result {
+        self.file.sync()
+    }
 }
 
 /// What a transfer that was started needs until it ends.
@@ -398,16 +408,6 @@ fn ended(Job { cmd, errand }: Job<Started>, result: Result<u64>) {
     finish(cmd, result);
 }
 
-/// Moves data, and brings it onto stable storage where that is asked for. Sleeps.
-pub(crate) fn transfer(file: &File, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
-    let before = file.mark_errors();
-    move_data(file, cmnd, io).map_err(|e| failed(io.way, e))?;
-    if io.durable && io.way == Transfer::Write {
-        make_stable(file, io.range, &before).map_err(|e| failed(io.way, e))?;
-    }
-    Ok(())
-}
-
 /// Brings what was written to `range` since `then` onto stable storage. Sleeps.
 fn make_stable(file: &File, range: ByteRange, then: &Errors) -> Result {
     file.sync_range(range.offset, range.len)?;
@@ -415,7 +415,8 @@ fn make_stable(file: &File, range: ByteRange, then: &Errors) -> Result {
     file.has_failed_since(then)
 }
 
-fn move_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {
+/// Moves data. `EIO` where the file is too short. Sleeps.
+pub(crate) fn move_data(file: &File, cmnd: &Cmnd, io: Io) -> Result {
     let wanted = io.wanted(cmnd);
     let moved = file.transfer(cmnd, io.way, io.range.offset, wanted)?;
     // Less where the file has become shorter than the disk that it was.

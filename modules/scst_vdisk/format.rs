@@ -84,6 +84,25 @@ impl Format {
         stop: impl Fn() -> bool,
     ) -> Result<(), Outcome> {
         let then = medium.now();
+        self.give_back(medium, stop)?;
+        match self.volatile {
+            true => medium
+                .make_stable(self.whole, &then)
+                .map_err(|_| Sense::FORMAT_FAILED.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// [`Format::carry_out`] for a command that was answered before: what cannot be made stable is told to whoever flushes
+    /// next. Sleeps.
+    pub(crate) fn carry_out_unasked<M: Medium>(self, medium: &M) {
+        let is_done = self.give_back(medium, || false).is_ok();
+        if !is_done || (self.volatile && medium.make_stable_for_others().is_err()) {
+            pr_err!("a format that was answered before has failed\n");
+        }
+    }
+
+    fn give_back<M: Medium>(&self, medium: &M, stop: impl Fn() -> bool) -> Result<(), Outcome> {
         let mut at: u64 = 0;
         while at < self.whole.len {
             if stop() {
@@ -101,19 +120,7 @@ impl Format {
             at = at.saturating_add(len);
             self.progress.set(at, self.whole.len);
         }
-        match self.volatile {
-            true => medium
-                .make_stable(self.whole, &then)
-                .map_err(|_| Sense::FORMAT_FAILED.into()),
-            false => Ok(()),
-        }
-    }
-
-    /// [`Format::carry_out`] for a command that was answered before. Sleeps.
-    pub(crate) fn carry_out_unasked<M: Medium>(self, medium: &M) {
-        if self.carry_out(medium, || false).is_err() {
-            pr_err!("a format that was answered before has failed\n");
-        }
+        Ok(())
     }
 }
 

@@ -20,7 +20,10 @@ impl<P: Send + 'static> Carrier for Job<P> {
     }
 
     fn end_aborted(self) {
-        self.cmd.end_aborted();
+        let Self { cmd, errand } = self;
+        // What it has begun is over before it ends.
+        drop(errand);
+        cmd.end_aborted();
     }
 
     fn split(self) -> (Cmnd, Self::Rest) {

@@ -19,7 +19,7 @@ use crate::cdrom::{Cdrom, Disc, Tray, BLOCK_SHIFT};
 use crate::fileio;
 use crate::job::Job;
 use crate::removal::prevent_allow;
-use crate::store::{check, finish, taken, Check, Io};
+use crate::store::{check, failed, finish, taken, Check, Io};
 use crate::unit::{log, sense_data, Face, ModeFace};
 
 /// Room for the longest answer of a drive: its configuration.
@@ -30,7 +30,10 @@ impl Cdrom {
     pub(crate) fn execute(&self, cmd: Command<Admitted>) {
         let (command, flags) = (cmd.decoded().command, cmd.decoded().op.flags);
         if let Cdb::ModeSelect(request) = command {
-            return self.mode_select(cmd, &request);
+            if let Some(cmd) = self.unit.put_off(cmd, &request) {
+                self.mode_select(cmd, &request);
+            }
+            return;
         }
         if !flags.has(Flags::MEDIUM) {
             let outcome = self.answer(&cmd, command);
@@ -68,8 +71,8 @@ impl Cdrom {
                 range,
                 durable: false,
             };
-            let result = fileio::transfer(&disc.file, cmd.cmnd(), io);
-            finish(cmd, result);
+            let result = fileio::move_data(&disc.file, cmd.cmnd(), io);
+            finish(cmd, result.map_err(|e| failed(io.way, e)));
         });
     }
 
@@ -152,15 +155,10 @@ impl Cdrom {
         }
     }
 
-    fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
-        match self.unit.mode_select(&cmd, request, &self.mode_face()) {
-            Ok(change) => {
-                if let Some(cmd) = self.unit.save(cmd, request, change) {
-                    finish(cmd, Ok(()));
-                }
-            }
-            Err(sense) => cmd.finish(sense.into()),
-        }
+    /// MODE SELECT.
+    pub(crate) fn mode_select(&self, cmd: Command<Admitted>, request: &ModeSelect) {
+        let result = self.unit.mode_select(&cmd, request, &self.mode_face());
+        finish(cmd, result.map(|_| ()).map_err(Outcome::Check));
     }
 
     /// START STOP UNIT: the tray. There is nothing to spin up or down, and no power condition to be in.

@@ -10,6 +10,7 @@ use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::file::Transfer;
 use scst::proto::range::ByteRange;
 
+use crate::cache_off::CacheOff;
 use crate::format::Format;
 use crate::operation::Operation;
 use crate::store::{finish, Answer, Check, Facts, Request, Store};
@@ -56,8 +57,8 @@ impl Store for NullIo {
         cmd.finish(Outcome::Good(request.range.len));
     }
 
-    fn finish_stable(&self, cmd: Command<Admitted>) {
-        finish(cmd, Ok(()));
+    fn finish_stable(&self, cmd: Command<Admitted>, off: CacheOff) {
+        off.stable(cmd);
     }
 
     fn flush(&self, cmd: Command<Admitted>, _range: ByteRange, _answer: Answer) {

@@ -52,6 +52,10 @@ pub(crate) trait Medium {
     /// Brings `range` onto stable storage. An error also where something that was written since `then` could not be brought
     /// there by others, who were told of it.
     fn make_stable(&self, range: ByteRange, then: &Self::Moment) -> Result;
+
+    /// Brings everything onto stable storage, for somebody else than those who wrote: where that fails, the next who asks for
+    /// the same is told.
+    fn make_stable_for_others(&self) -> Result;
 }
 
 /// The disk that an operation is for.

@@ -4,22 +4,14 @@
 //! was kept before stands beside it as `.1`, and counts where the file itself is not whole. No device has a name with a dot.
 
 use kernel::prelude::*;
-use kernel::str::CString;
+use kernel::str::{CStr, CString};
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use scst::attention::Precedence;
-use scst::command::{Admitted, Command};
 use scst::execute::cut;
-use scst::kapi::workq::WorkQueue;
-use scst::kapi::{global, state_file};
+use scst::kapi::state_file;
 use scst::mode::Mode;
-use scst::nexus::Nexus;
 use scst::proto::mode::ModeState;
 use scst::proto::mode_file;
-use scst::proto::sense::Sense;
-
-use crate::job::Job;
-use crate::store::finish;
 
 /// Where the files are. Without this directory nothing is saved.
 const DIRECTORY: &str = "/var/lib/scst/vdev_mode_pages";
@@ -48,12 +40,18 @@ impl Saved {
             return Ok(None);
         }
         let previous = CString::try_from_fmt(fmt!("{DIRECTORY}/{name}.1"))?;
-        let kept = |path| parse(name, &state_file::read(path, mode_file::MAX).ok()?, default);
-        let state = match state_file::read(&path, mode_file::MAX) {
-            Ok(text) => parse(name, &text, default).or_else(|| kept(&previous)),
+        let kept = |path: &CStr| match state_file::read(path, mode_file::MAX) {
+            Ok(text) => Ok(parse(name, &text, default)),
+            Err(e) if e == ENOENT || e == ENOMEM => Err(e),
+            Err(_) => Ok(None),
+        };
+        let state = match kept(&path) {
             Err(ENOENT) => Some(*default),
-            Err(ENOMEM) => return Err(ENOMEM),
-            Err(_) => None,
+            Ok(None) => match kept(&previous) {
+                Err(ENOENT) => None,
+                other => other?,
+            },
+            other => other?,
         };
         let state = state.unwrap_or_else(|| {
             pr_warn!("{name}: {DIRECTORY}/{name} holds no mode parameters of this device\n");
@@ -76,7 +74,8 @@ impl Saved {
     }
 
     /// Saves `state`. It is on stable storage when this returns. Sleeps.
-    fn keep(&self, state: &ModeState) -> Result {
+    #[inline(never)] // Its buffer is not for the stack of others.
+    pub(crate) fn keep(&self, state: &ModeState) -> Result {
         let name = self.name.to_str()?;
         let text = mode_file::write(name, state).ok_or(EINVAL)?;
         let mut bytes = [0; mode_file::MAX];
@@ -95,61 +94,11 @@ impl Saved {
             &self.previous,
             (bytes, &mark),
             mode_file::MAX,
-            |text| parse(name, text, &self.default).is_some(),
+            |text| Ok(parse(name, text, &self.default).is_some()),
         )?;
         self.state.set(state);
         Ok(())
     }
-
-    /// Saves what a command has set, on `queue`, then ends the command. What cannot be saved is taken back.
-    pub(crate) fn keep_for(self: Arc<Self>, queue: &WorkQueue, cmd: Command<Admitted>, set: Set) {
-        let errand = (self, set);
-        queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
-            let (saved, set) = errand;
-            if saved.keep(&set.after).is_err() {
-                set.take_back(&cmd);
-                return cmd.finish(Sense::INTERNAL_TARGET_FAILURE.into());
-            }
-            if set.after.wce {
-                return finish(cmd, Ok(()));
-            }
-            // What is in the cache goes to stable storage before the answer, as the cache may just have gone off; by the
-            // device's own workers, as its store may keep them waiting.
-            let nexus = cmd.hold_nexus();
-            nexus.device().ops().finish_stable(cmd);
-        });
-    }
-}
-
-/// What a MODE SELECT has set.
-pub(crate) struct Set {
-    pub(crate) mode: Arc<Mode>,
-    pub(crate) before: ModeState,
-    pub(crate) after: ModeState,
-}
-
-impl Set {
-    /// Sets what was before, unless somebody has set something else since, and tells the other initiators.
-    fn take_back(&self, cmd: &Command<Admitted>) {
-        if self.mode.replace(&self.after, &self.before) {
-            let nexus = cmd.nexus();
-            tell_others(
-                nexus.device().name().as_str(),
-                nexus,
-                Sense::MODE_PARAMETERS_CHANGED,
-            );
-        }
-    }
-}
-
-/// Raises a condition at every nexus of the unit `name` but `by`.
-pub(crate) fn tell_others(name: &str, by: &Nexus, sense: Sense) {
-    let Ok(scst) = global::core() else { return };
-    scst.for_each_nexus(name, &mut |nexus| {
-        if !core::ptr::eq(nexus, by) {
-            nexus.unit_attentions().raise(sense, Precedence::Last);
-        }
-    });
 }
 
 /// The parameters in a file. One that asks for no cache at creation gets none, whatever it saved.

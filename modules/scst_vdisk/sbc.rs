@@ -10,6 +10,7 @@ use scst::proto::opcode::Flags;
 use scst::proto::range::{byte_range, ByteRange};
 use scst::proto::sense::Sense;
 
+use crate::cache_off::CacheOff;
 use crate::disk::Disk;
 use crate::operation::{Geometry, Operation};
 use crate::store::{check, finish, not_open, Answer, Check, Durability, Request, Store};
@@ -103,7 +104,11 @@ impl<S: Store> Disk<S> {
             } => {
                 self.verify(cmd, self.range_to_write(lba, blocks), check(compare), true);
             }
-            Cdb::ModeSelect(request) => self.mode_select(cmd, &request),
+            Cdb::ModeSelect(request) => {
+                if let Some(cmd) = self.unit.put_off(cmd, &request) {
+                    self.mode_select(cmd, &request);
+                }
+            }
             Cdb::FormatUnit(request) => self.format(cmd, &request),
             Cdb::WriteSame { .. }
             | Cdb::CompareAndWrite { .. }
@@ -256,12 +261,11 @@ impl<S: Store> Disk<S> {
         }
     }
 
-    /// The write cache has gone off: ends the command when everything that was acknowledged with it, or still will be, is on
-    /// stable storage.
-    pub(crate) fn finish_without_cache(&self, cmd: Command<Admitted>) {
+    /// Ends the command when everything that was acknowledged with a write cache, or still will be, is on stable storage.
+    pub(crate) fn finish_without_cache(&self, cmd: Command<Admitted>, off: CacheOff) {
         match self.needs_flushes() {
-            true => self.store.finish_stable(cmd),
-            false => finish(cmd, Ok(())),
+            true => self.store.finish_stable(cmd, off),
+            false => off.stable(cmd),
         }
     }
 

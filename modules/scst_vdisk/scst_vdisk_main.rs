@@ -32,6 +32,7 @@ use scst::kapi::params::IntParam;
 mod answers;
 mod attrs;
 mod blockio;
+mod cache_off;
 mod cdrom;
 mod disk;
 mod disk_attrs;

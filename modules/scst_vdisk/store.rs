@@ -14,6 +14,7 @@ use scst::proto::range::ByteRange;
 use scst::proto::sense::Sense;
 use scst::proto::status::Status;
 
+use crate::cache_off::CacheOff;
 use crate::format::Format;
 use crate::operation::Operation;
 
@@ -193,9 +194,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Moves data.
     fn transfer(&self, cmd: Command<Admitted>, request: Request);
 
-    /// Ends a command once everything is on stable storage that was written by those who write now. The write cache has just
-    /// gone off: who comes later sees to that itself.
-    fn finish_stable(&self, cmd: Command<Admitted>);
+    /// Ends a command once everything is on stable storage that was written by those who write now: who comes later sees to
+    /// that itself, as the write cache is off.
+    fn finish_stable(&self, cmd: Command<Admitted>, off: CacheOff);
 
     /// Brings what was written to `range` onto stable storage.
     fn flush(&self, cmd: Command<Admitted>, range: ByteRange, answer: Answer);

@@ -13,7 +13,7 @@ use scst::device::Create;
 use scst::execute::cut;
 use scst::kapi::global;
 use scst::kapi::sysfs::Page;
-use scst::mode::Mode;
+use scst::mode::{Mode, Version};
 use scst::proto::cdb::{Command as Cdb, ModeSelect, ModeSense};
 use scst::proto::device_type::DeviceType;
 use scst::proto::id::T10_DEV_ID_MAX;
@@ -24,9 +24,11 @@ use scst::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
 use scst::proto::text::Text;
 
 use crate::attrs::{self, File};
+use crate::cache_off::tell_others;
 use crate::handler::Kind;
 use crate::identity::{Binary, Identity};
-use crate::saved::{tell_others, Saved, Set};
+use crate::job::Job;
+use crate::saved::Saved;
 use crate::shared::Shared;
 
 /// Room for the longest INQUIRY data: page 83h with every identifier at its longest.
@@ -46,7 +48,6 @@ pub(crate) struct Unit {
     /// What was saved; `None` where nothing can be.
     saved: Option<Arc<Saved>>,
     shared: Arc<Shared>,
-    /// Held while MODE SELECT works out a new state from the old one, too.
     #[pin]
     identity: Mutex<Identity>,
 }
@@ -236,9 +237,9 @@ impl Unit {
         &self,
         cmd: &Command<Admitted>,
         face: &ModeFace,
+        current: &ModeState,
         f: impl FnOnce(&ModeDevice<'_>) -> R,
     ) -> R {
-        let current = self.mode.get();
         let saved = self.saved.as_ref().map(|saved| saved.get());
         f(&ModeDevice {
             device_type: face.device_type,
@@ -247,7 +248,7 @@ impl Unit {
             write_protected: cmd.nexus().is_read_only() || current.swp,
             locked: face.locked,
             wce_changeable: face.wce_changeable,
-            current: &current,
+            current,
             default: &self.default_mode,
             saved: saved.as_ref(),
         })
@@ -262,7 +263,8 @@ impl Unit {
         face: &ModeFace,
     ) -> Outcome {
         let mut buf = [0; MODE_MAX];
-        let result = self.with_mode_device(cmd, face, |d| {
+        let current = self.mode.get();
+        let result = self.with_mode_device(cmd, face, &current, |d| {
             mode::sense(request, d, cut(&mut buf, request.alloc_len))
         });
         match result {
@@ -271,57 +273,60 @@ impl Unit {
         }
     }
 
-    /// Sets what a MODE SELECT parameter list asks for, and tells the other initiators. Returns what was, and what is.
+    /// Puts a MODE SELECT off that is to save parameters, until [`scst::device::DeviceOps::exec_put_off`] may sleep. Gives
+    /// any other back.
+    pub(crate) fn put_off(
+        &self,
+        cmd: Command<Admitted>,
+        request: &ModeSelect,
+    ) -> Option<Command<Admitted>> {
+        if !request.sp || self.saved.is_none() {
+            return Some(cmd);
+        }
+        let errand = ();
+        self.shared
+            .queue
+            .run(Job { cmd, errand }, |Job { cmd, .. }| {
+                let nexus = cmd.hold_nexus();
+                nexus.device().ops().exec_put_off(cmd);
+            });
+        None
+    }
+
+    /// Sets what a MODE SELECT parameter list asks for, having saved it if that is asked for too, and tells the other
+    /// initiators. Returns what was, what is, and since when. Sleeps for one that saves.
     #[inline(never)] // Its buffer is not for the stack of others.
     pub(crate) fn mode_select(
         &self,
         cmd: &Command<Admitted>,
         request: &ModeSelect,
         face: &ModeFace,
-    ) -> Result<(ModeState, ModeState), Sense> {
+    ) -> Result<(ModeState, ModeState, Version), Sense> {
         let mut buf = [0; MODE_MAX];
         let n = cmd
             .cmnd()
             .copy_from_buffer(0, cut(&mut buf, request.list_len));
         let list = buf.get(..n).unwrap_or(&[]);
-        let one_at_a_time = self.identity.lock();
-        let (before, after) = self.with_mode_device(cmd, face, |d| {
-            Ok((*d.current, mode::select(request, list, d)?))
-        })?;
-        self.mode.set(&after);
-        drop(one_at_a_time);
-        if request.has_pages() {
-            tell_others(self.name(), cmd.nexus(), Sense::MODE_PARAMETERS_CHANGED);
-        }
-        Ok((before, after))
-    }
-
-    /// Saves what was set where MODE SELECT asks for that, and ends the command. Gives it back where there is nothing to
-    /// save.
-    pub(crate) fn save(
-        &self,
-        cmd: Command<Admitted>,
-        request: &ModeSelect,
-        (before, after): (ModeState, ModeState),
-    ) -> Option<Command<Admitted>> {
-        match &self.saved {
-            Some(saved) if request.sp => {
-                let mode = self.mode.clone();
-                let set = Set {
-                    mode,
-                    before,
-                    after,
-                };
-                saved.clone().keep_for(&self.shared.queue, cmd, set);
-                None
+        loop {
+            let (before, version) = self.mode.look();
+            let select = |d: &ModeDevice<'_>| mode::select(request, list, d);
+            let after = self.with_mode_device(cmd, face, &before, select)?;
+            if let Some(saved) = self.saved.as_ref().filter(|_| request.sp) {
+                let kept = saved.keep(&after);
+                kept.map_err(|_| Sense::INTERNAL_TARGET_FAILURE)?;
             }
-            _ => Some(cmd),
+            // Where another was faster, what is asked for is worked out again from what that one has set.
+            if let Some(version) = self.mode.replace(version, &after) {
+                if request.has_pages() {
+                    tell_others(cmd.nexus(), Sense::MODE_PARAMETERS_CHANGED);
+                }
+                return Ok((before, after, version));
+            }
         }
     }
 
     /// The unit was reset: its mode parameters are what was saved, or those that it was made with.
     pub(crate) fn reset(&self) {
-        let _one_at_a_time = self.identity.lock();
         let saved = self.saved.as_ref().map(|saved| saved.get());
         self.mode.set(&saved.unwrap_or(self.default_mode));
     }

@@ -58,18 +58,20 @@ pub fn write_keeping(
     previous: &CStr,
     (bytes, mark): (&[u8], &[u8; MARK]),
     limit: usize,
-    is_whole: impl FnOnce(&[u8]) -> bool,
+    is_whole: impl FnOnce(&[u8]) -> Result<bool>,
 ) -> Result {
     match read(path, limit) {
-        Ok(mut before) if is_whole(&before) => {
-            let head = before.first_chunk_mut::<MARK>().ok_or(EINVAL)?;
-            let mark = core::mem::replace(head, [0; MARK]);
-            write(previous, &before, &mark)?;
+        // What is not whole must not take the place of the one before it.
+        Ok(mut before) => {
+            if is_whole(&before)? {
+                let head = before.first_chunk_mut::<MARK>().ok_or(EINVAL)?;
+                let mark = core::mem::replace(head, [0; MARK]);
+                write(previous, &before, &mark)?;
+            }
         }
         // Whether it is whole is not known: it stays as it is.
         Err(e) if e == ENOMEM || e == EIO => return Err(e),
-        // What is not whole must not take the place of the one before it.
-        _ => {}
+        Err(_) => {}
     }
     write(path, bytes, mark)
 }

@@ -7,6 +7,7 @@
 
 use kernel::sync::atomic::Relaxed;
 
+use crate::attention::Precedence;
 use crate::execute;
 use crate::kapi::cmnd::{Cmnd, Completion, Direction};
 use crate::kapi::livemap::Live;
@@ -17,7 +18,7 @@ use crate::nexus::Nexus;
 use crate::proto::cdb;
 use crate::proto::opcode;
 use crate::proto::optable;
-use crate::proto::sense::{Sense, DESCRIPTOR_MAX_LEN};
+use crate::proto::sense::{Sense, SenseKey, DESCRIPTOR_MAX_LEN};
 use crate::proto::status::Status;
 use crate::stats::{self, Way};
 use crate::task::{Order, Task};
@@ -98,6 +99,12 @@ impl<S> Command<S> {
         }
         self.nexus.end_turn();
         match (self.nexus.ending(), &outcome) {
+            (Some(ending), Outcome::Check(sense)) if sense.key == SenseKey::UnitAttention => {
+                // The initiator has still to be told.
+                let attentions = self.nexus.unit_attentions();
+                attentions.raise(*sense, Precedence::Last);
+                self.end_aborted(ending);
+            }
             (Some(ending), _) => self.end_aborted(ending),
             (None, Outcome::Check(_)) => {
                 self.nexus.fault();

@@ -218,12 +218,8 @@ impl Core {
 
     fn any_device_of(&self, handler: &CStr) -> Option<Arc<Device>> {
         let admin = self.admin();
-        admin
-            .devices
-            .iter()
-            .filter_map(|d| d.device.as_ref())
-            .find(|d| d.handler() == handler)
-            .cloned()
+        let found = admin.devices().find(|d| d.handler() == handler);
+        found.cloned()
     }
 
     /// `add_device NAME [p=v; …]`
@@ -440,7 +436,7 @@ impl Core {
         let mut devices = KVec::new();
         {
             let admin = self.admin();
-            for device in admin.devices.iter().filter_map(|d| d.device.as_ref()) {
+            for device in admin.devices() {
                 devices.push(device.clone(), GFP_KERNEL)?;
             }
         }
@@ -501,6 +497,11 @@ impl Admin {
             .iter()
             .flat_map(|d| d.targets.iter())
             .flat_map(|t| t.sessions.iter())
+    }
+
+    /// Every device that is whole.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &Arc<Device>> {
+        self.devices.iter().filter_map(|d| d.device.as_ref())
     }
 
     fn handler_dir(&self, handler: &CStr) -> Option<&Dir> {

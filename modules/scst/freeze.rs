@@ -179,6 +179,17 @@ impl Core {
                 }
             }
         }
+        // Those in whose place another is have commands yet.
+        let is_concerned = |one: &&Arc<Device>| device.is_none_or(|d| Arc::ptr_eq(d, one));
+        for one in admin.devices().filter(is_concerned) {
+            let mut result = Ok(());
+            one.for_each_replaced(|nexus| {
+                if let Err(e) = list.push(nexus.clone(), GFP_KERNEL) {
+                    result = Err(e);
+                }
+            });
+            result?;
+        }
         Ok(list)
     }
 

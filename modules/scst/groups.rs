@@ -5,16 +5,15 @@
 
 use kernel::prelude::*;
 use kernel::str::CStr;
-use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
 use crate::core::Core;
-use crate::group::{addr_method, Group, Initiator, Place, Settings};
+use crate::group::{Group, Initiator, Place, Settings};
 use crate::kapi::params;
 use crate::name::Name;
 use crate::settle::{Announce, BATCH};
 use crate::target::{Session, Target};
-use crate::targets::join;
+use crate::targets::{follow, join};
 use crate::tree;
 
 impl Core {
@@ -270,18 +269,11 @@ impl Core {
         let mut admin = self.admin();
         let group = admin.group(place)?;
         f(&mut group.settings)?;
-        let (hole, method) = (
-            group.settings.black_hole,
-            addr_method(group.settings.addr_method),
-        );
-        let target = admin.target(place.driver.name(), place.target.as_str())?;
-        for session in target
-            .sessions
-            .iter()
-            .filter(|s| s.is_in(place.group_name()))
-        {
-            session.it.addr_method.store(method, Relaxed);
-            session.luns.for_each(|_, nexus| nexus.set_black_hole(hole));
+        let name = place.group_name();
+        let target: &Target = admin.target(place.driver.name(), place.target.as_str())?;
+        let group = target.group_named(name).ok_or(ENOENT)?;
+        for session in target.sessions.iter().filter(|s| s.is_in(name)) {
+            follow(session, &group.settings);
         }
         Ok(())
     }

@@ -130,6 +130,10 @@ fn change(cmd: &Command<Admitted>, request: &Request<'_>) -> Result<(), Outcome>
     if request.aptpl && !device.reservations().keeps() {
         return Err(WRONG_APTPL.into());
     }
+    if cmd.is_aborted() {
+        // From here on it is carried out, also if it is aborted.
+        return Err(Outcome::Status(Status::TaskAborted));
+    }
     if kept_before || draft.head.aptpl {
         keep(device, draft.view())?;
     }

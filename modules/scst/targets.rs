@@ -9,7 +9,7 @@ use kernel::sync::Arc;
 
 use crate::alive::{Count, Kept};
 use crate::core::{take, Admin, Core, DriverEntry};
-use crate::group::{addr_method, Group, Place};
+use crate::group::{addr_method, Group, Place, Settings};
 use crate::kapi::global;
 use crate::name::Name;
 use crate::settle::{publish_nexus, Announce, BATCH};
@@ -351,8 +351,15 @@ impl Core {
 /// The session sees the group's LUNs from now on.
 pub(crate) fn join(session: &Session, group: &Group) {
     session.set_group(group.name.clone());
-    let method = addr_method(group.settings.addr_method);
+    follow(session, &group.settings);
+}
+
+/// The session and its nexuses do as `settings` of its group say.
+pub(crate) fn follow(session: &Session, settings: &Settings) {
+    let method = addr_method(settings.addr_method);
     session.it.addr_method.store(method, Relaxed);
+    let hole = settings.black_hole;
+    session.luns.for_each(|_, nexus| nexus.set_black_hole(hole));
 }
 
 impl Target {

@@ -271,8 +271,11 @@ impl Cmnd {
         mem::forget(self);
     }
 
-    /// Gives the command back as if it had never come; the midlayer brings it again.
+    /// Gives the command back as if it had never come; the midlayer brings it again. How long it was held back does not
+    /// count against its time, which the midlayer looks at where the command has to be sent again.
     pub(super) fn give_back(self) {
+        // SAFETY: The command is ours; the clock is a variable of C's that anybody may read.
+        unsafe { (*self.0.as_ptr()).jiffies_at_alloc = (&raw const c::jiffies).read_volatile() };
         self.private_state().store(IDLE, Release);
         mem::forget(self);
     }

@@ -366,6 +366,10 @@ impl<T: HostOps> Template<T> {
         };
         // SAFETY: By this function's contract.
         let aborted = unsafe { Late::new(ptr) }.abort();
+        // The midlayer sends it again with the mark that it was aborted, and takes a second abort of the same command for a
+        // first one that has failed: then all of the host would wait for its store.
+        // SAFETY: As above; until this returns nobody else looks at the command.
+        unsafe { (*cmd).eh_eflags = 0 };
         if aborted == Aborted::Now {
             // SAFETY: The host is ours.
             unsafe { ops::<T>(host_of(cmd)) }.recovered(Recovery::Abort);

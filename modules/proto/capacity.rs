@@ -12,6 +12,8 @@ pub struct Capacity {
     pub block_size: u32,
     /// Physical blocks hold `1 << physical_exponent` logical ones; 0 to 15.
     pub physical_exponent: u8,
+    /// First logical block at the start of a physical one; 0 to 16383.
+    pub lowest_aligned: u16,
     /// Logical block provisioning management enabled: the unit is thin.
     pub lbpme: bool,
     /// Unmapped blocks read as zeroes.
@@ -34,7 +36,9 @@ impl Capacity {
         w.u32(self.block_size);
         w.u8(0);
         w.u8(self.physical_exponent & 0x0F);
-        w.u8((u8::from(self.lbpme) << 7) | (u8::from(self.lbprz) << 6));
+        let [high, low] = self.lowest_aligned.to_be_bytes();
+        w.u8((u8::from(self.lbpme) << 7) | (u8::from(self.lbprz) << 6) | (high & 0x3F));
+        w.u8(low);
         w.zero_to(32);
         w.stored()
     }

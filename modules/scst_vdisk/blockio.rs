@@ -137,6 +137,7 @@ impl Store for BlockIo {
         let facts = Facts {
             size: device.size(),
             physical_block_size: device.physical_block_size(),
+            alignment_offset: device.alignment_offset(),
             optimal_io: Some(device.optimal_io_size()).filter(|bytes| *bytes > 0),
             volatile: device.has_write_cache(),
             max_unmap: device.max_discard_bytes(),

@@ -72,6 +72,8 @@ pub(crate) struct Disk<S> {
     /// Initiators may set ALUA states.
     pub(crate) expl_alua: Atomic<bool>,
     physical_exponent: Atomic<u32>,
+    /// First logical block at the start of a physical one.
+    lowest_aligned: Atomic<u32>,
     pub(crate) formatting: Arc<Progress>,
     /// Most bytes that one UNMAP gives back.
     max_unmap: Atomic<u64>,
@@ -137,6 +139,7 @@ impl<S: Store> Disk<S> {
             bind_alua_state: Atomic::new(params.bind_alua_state.unwrap_or(binds_by_default)),
             expl_alua: Atomic::new(false),
             physical_exponent: Atomic::new(0),
+            lowest_aligned: Atomic::new(0),
             formatting,
             max_unmap: Atomic::new(sbc::WRITE_SAME_MAX),
             unmap_unit: Atomic::new(0),
@@ -159,6 +162,13 @@ impl<S: Store> Disk<S> {
     fn take_over(&self, facts: &Facts) -> u64 {
         let exponent = exponent(facts.physical_block_size, self.block_shift);
         self.physical_exponent.store(exponent.into(), Relaxed);
+        let in_block = facts.alignment_offset & self.block_size().wrapping_sub(1);
+        let aligned = match in_block {
+            0 => facts.alignment_offset.wrapping_shr(self.block_shift),
+            // No logical block begins where a physical one does.
+            _ => 0,
+        };
+        self.lowest_aligned.store(aligned, Relaxed);
         // One that was made before anybody knew, and cannot: it takes UNMAP for the hint that it is.
         let max_unmap = match facts.max_unmap {
             0 => sbc::WRITE_SAME_MAX,
@@ -304,14 +314,18 @@ impl<S: Store> Disk<S> {
 
     /// What READ CAPACITY tells.
     pub(crate) fn capacity(&self) -> Capacity {
+        let (exponent, aligned) = match self.lb_per_pb_exp.load(Relaxed) {
+            true => (
+                self.physical_exponent.load(Relaxed),
+                self.lowest_aligned.load(Relaxed),
+            ),
+            false => (0, 0),
+        };
         Capacity {
             blocks: self.blocks(),
             block_size: self.block_size(),
-            physical_exponent: if self.lb_per_pb_exp.load(Relaxed) {
-                u8::try_from(self.physical_exponent.load(Relaxed)).unwrap_or(0)
-            } else {
-                0
-            },
+            physical_exponent: u8::try_from(exponent).unwrap_or(0),
+            lowest_aligned: u16::try_from(aligned).unwrap_or(0),
             lbpme: self.thin,
             lbprz: self.reads_zeroes(),
         }

@@ -121,6 +121,7 @@ impl Store for FileIo {
         Ok(Facts {
             size,
             physical_block_size: disk::PHYSICAL_BLOCK,
+            alignment_offset: 0,
             optimal_io: None,
             volatile: true,
             max_unmap: WRITE_SAME_MAX,

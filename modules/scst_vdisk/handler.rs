@@ -120,6 +120,7 @@ impl Vdisk {
         let facts = Facts {
             size: params.size.unwrap_or(NULLIO_SIZE),
             physical_block_size: disk::PHYSICAL_BLOCK,
+            alignment_offset: 0,
             optimal_io: None,
             volatile: true,
             max_unmap: 0,

@@ -209,6 +209,7 @@ fn answer_of_disc(cmd: &Command<Admitted>, disc: &Disc, command: Cdb) -> Outcome
                 blocks: disc.blocks(),
                 block_size: 1 << BLOCK_SHIFT,
                 physical_exponent: 0,
+                lowest_aligned: 0,
                 lbpme: false,
                 lbprz: false,
             };

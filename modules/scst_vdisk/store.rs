@@ -156,6 +156,8 @@ pub(crate) struct Facts {
     pub(crate) size: u64,
     /// Bytes that it writes without reading.
     pub(crate) physical_block_size: u32,
+    /// Bytes before the first of these.
+    pub(crate) alignment_offset: u32,
     /// Bytes of a transfer that it likes, if it has an opinion.
     pub(crate) optimal_io: Option<u32>,
     /// What is written may be lost with the power until it is flushed.

@@ -199,7 +199,7 @@ proptest! {
             cut_is_a_prefix(room, |out| vpd(page, &pages, out));
             cut_is_a_prefix(room, |out| vpd(0x83, &pages, out));
         }
-        let capacity = Capacity { blocks: 9, block_size: 512, physical_exponent: 3, lbpme: true, lbprz };
+        let capacity = Capacity { blocks: 9, block_size: 512, physical_exponent: 3, lowest_aligned: 7, lbpme: true, lbprz };
         cut_is_a_prefix(room, |out| Ok(capacity.read_capacity_10(out)));
         cut_is_a_prefix(room, |out| Ok(capacity.read_capacity_16(out)));
         cut_is_a_prefix(room, |out| Ok(no_such_lun(out)));

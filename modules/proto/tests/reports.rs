@@ -17,6 +17,7 @@ const DISK: Capacity = Capacity {
     blocks: 131_072,
     block_size: 512,
     physical_exponent: 3,
+    lowest_aligned: 0,
     lbpme: false,
     lbprz: false,
 };
@@ -94,6 +95,17 @@ fn lun_fields() {
     assert_eq!(encode(1, AddrMethod::Flat)[..2], hex("40 01"));
     assert_eq!(encode(256, AddrMethod::Peripheral)[..2], hex("01 00"));
     assert_eq!(encode(300, AddrMethod::LogicalUnit)[..2], hex("81 2c"));
+}
+
+#[test]
+fn physical_blocks_may_begin_later() {
+    let shifted = Capacity {
+        lbpme: true,
+        lowest_aligned: 0x1234,
+        ..DISK
+    };
+    let data = answer(32, |out| shifted.read_capacity_16(out));
+    assert_eq!(data[13..16], [3, 0x92, 0x34]);
 }
 
 #[test]

@@ -140,6 +140,13 @@ impl BlockDevice {
         unsafe { bindings::scst_helper_bdev_physical_block_size(self.raw()) }
     }
 
+    /// Bytes before the first physical block that begins on the device, as on a partition; 0 where nobody knows.
+    pub fn alignment_offset(&self) -> u32 {
+        // SAFETY: By the type's invariant.
+        let bytes = unsafe { bindings::scst_helper_bdev_alignment_offset(self.raw()) };
+        u32::try_from(bytes).unwrap_or(0)
+    }
+
     /// Bytes that the device likes best; 0 where it does not say.
     pub fn optimal_io_size(&self) -> u32 {
         // SAFETY: By the type's invariant.

@@ -39,6 +39,7 @@ H(u64, bdev_nr_bytes, (struct block_device *bdev), return bdev_nr_bytes(bdev));
 H(bool, bdev_write_cache, (struct block_device *bdev), return bdev_write_cache(bdev));
 H(bool, bdev_read_only, (struct block_device *bdev), return bdev_read_only(bdev));
 H(u32, bdev_max_discard_sectors, (struct block_device *bdev), return bdev_max_discard_sectors(bdev));
+H(int, bdev_alignment_offset, (struct block_device *bdev), return bdev_alignment_offset(bdev));
 H(u32, bdev_discard_granularity, (struct block_device *bdev), return bdev_discard_granularity(bdev));
 H(u32, bdev_dma_alignment, (struct block_device *bdev), return bdev_dma_alignment(bdev));
 H(void, init_work, (struct work_struct *work, work_func_t fn), INIT_WORK(work, fn));

@@ -39,6 +39,7 @@ u64 scst_helper_bdev_nr_bytes(struct block_device *bdev);
 bool scst_helper_bdev_write_cache(struct block_device *bdev);
 bool scst_helper_bdev_read_only(struct block_device *bdev);
 u32 scst_helper_bdev_max_discard_sectors(struct block_device *bdev);
+int scst_helper_bdev_alignment_offset(struct block_device *bdev);
 u32 scst_helper_bdev_discard_granularity(struct block_device *bdev);
 u32 scst_helper_bdev_dma_alignment(struct block_device *bdev);
 void scst_helper_init_work(struct work_struct *work, work_func_t fn);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rows of history.py that send commands: residuals, odd buffers, rejected commands, error handling."""
 
+import ctypes
 import errno
+import fcntl
 import os
 import random
+import struct
 import time
 
 import lib
@@ -633,3 +636,36 @@ def _():
         if not turn:
             check(not os.path.exists(sdev(0)), "the SCSI device stays")
     rows.shell("umount /tmp/mnt")
+
+
+BLKPG, ADD_PARTITION, DELETE_PARTITION = 0x1269, 1, 2
+
+
+def partition(disk, operation, start=0, length=0):
+    """Adds or deletes partition 1 of a disk without a table (struct blkpg_partition of linux/blkpg.h), in bytes."""
+    data = ctypes.create_string_buffer(struct.pack("qqi64s64s4x", start, length, 1, b"", b""))
+    with open(disk, "rb") as f:
+        fcntl.ioctl(f, BLKPG, struct.pack("iiiP", operation, 0, len(data), ctypes.addressof(data)))
+
+
+@row("partition-out-of-step")
+def _():
+    """A disk over a partition that begins inside a physical block says where the first whole one begins."""
+    fileio("below")
+    must(luns(), "add below 0")
+    disk = node(0)
+    must(LOCAL + "/mgmt", "add_target t1 session_name=s1")
+    for sector, aligned in ((63, 1), (66, 6), (64, 0)):
+        partition(disk, ADD_PARTITION, sector * 512, 8 << 20)
+        lib.wait_for("the partition", lambda: os.path.exists(disk + "1"))
+        must(TREE + "/handlers/vdisk_blockio/mgmt", "add_device above filename=%s1" % disk)
+        must(luns("t1"), "add above 0")
+        with sg_of(0, target="t1", session="s1") as dev:
+            data = dev.good("9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00", 32).data
+        found = data[13] & 0xF, int.from_bytes(data[14:16], "big") & 0x3FFF
+        check(found == (3, aligned), "the partition at sector", sector, "has exponent and first aligned block", found)
+        told = lib.read("/sys/block/%s/alignment_offset" % os.path.basename(node(0, target="t1", session="s1")))
+        check(int(told) == aligned * 512, "Linux understands", told)
+        must(luns("t1"), "del 0")
+        must(TREE + "/handlers/vdisk_blockio/mgmt", "del_device above")
+        partition(disk, DELETE_PARTITION)

@@ -91,6 +91,7 @@ fn others(input: &mut Input<'_>, room: usize) {
         blocks,
         block_size,
         physical_exponent: flags & 7,
+        lowest_aligned: u16::from(flags),
         lbpme: flags & 8 != 0,
         lbprz: flags & 16 != 0,
     };

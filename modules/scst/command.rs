@@ -100,9 +100,9 @@ impl<S> Command<S> {
         self.nexus.end_turn();
         match (self.nexus.ending(), &outcome) {
             (Some(ending), Outcome::Check(sense)) if sense.key == SenseKey::UnitAttention => {
-                // The initiator has still to be told.
+                // The initiator has still to be told, and of this first.
                 let attentions = self.nexus.unit_attentions();
-                attentions.raise(*sense, Precedence::Last);
+                attentions.raise(*sense, Precedence::First);
                 self.end_aborted(ending);
             }
             (Some(ending), _) => self.end_aborted(ending),

@@ -195,7 +195,7 @@ fn report_luns(session: &Session, cmnd: &Cmnd, select: u8, alloc_len: u32) -> Ou
     // Asked before the list is made: a LUN that comes meanwhile is still to be told of.
     let changed = session.it.luns_changed.xchg(0, Relaxed);
     let list = list_of_luns(session, cmnd, select, alloc_len);
-    if changed != 0 && !matches!(list, Outcome::Good(_)) {
+    if changed != 0 && !matches!(list, Outcome::Good(1..)) {
         session.it.luns_changed.store(1, Relaxed);
     }
     list

@@ -3,12 +3,16 @@
 //! Mode parameters of a device, readable without a lock from any context: its handler keeps them, the core obeys those of the
 //! Control mode page.
 
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::atomic::{Atomic, Full, Relaxed};
 
 use crate::proto::mode::ModeState;
 
 /// The values in effect, in the lower half; above them how often they were set, wrapping.
-pub struct Mode(Atomic<u32>);
+pub struct Mode {
+    values: Atomic<u32>,
+    /// Commands that have turned the write cache off, and wait until what was in it is stable.
+    going_off: Atomic<i32>,
+}
 
 /// A moment in the history of mode parameters.
 #[derive(Clone, Copy)]
@@ -28,24 +32,27 @@ const VALUES: u32 = 0xFFFF;
 impl Mode {
     /// Begins with `state`.
     pub fn new(state: &ModeState) -> Self {
-        Self(Atomic::new(pack(state)))
+        Self {
+            values: Atomic::new(pack(state)),
+            going_off: Atomic::new(0),
+        }
     }
 
     /// All of them.
     pub fn get(&self) -> ModeState {
-        unpack(self.0.load(Relaxed))
+        unpack(self.values.load(Relaxed))
     }
 
     /// All of them, and since when.
     pub fn look(&self) -> (ModeState, Version) {
-        let now = self.0.load(Relaxed);
+        let now = self.values.load(Relaxed);
         (unpack(now), Version(now))
     }
 
     /// Sets all of them.
     pub fn set(&self, state: &ModeState) {
-        let mut old = self.0.load(Relaxed);
-        while let Err(now) = self.0.cmpxchg(old, later(old, state), Relaxed) {
+        let mut old = self.values.load(Relaxed);
+        while let Err(now) = self.values.cmpxchg(old, later(old, state), Relaxed) {
             old = now;
         }
     }
@@ -58,47 +65,57 @@ impl Mode {
             true => old,
             false => later(old, state),
         };
-        self.0.cmpxchg(old, new, Relaxed).ok()?;
+        self.values.cmpxchg(old, new, Relaxed).ok()?;
         Some(Version(new))
+    }
+
+    /// One more command waits until what was in the write cache is stable. Whether another does. Any context.
+    pub fn cache_goes_off(&self) -> bool {
+        self.going_off.fetch_add(1, Full) > 0
+    }
+
+    /// One that [`Mode::cache_goes_off`] has counted has ended. Any context.
+    pub fn cache_went_off(&self) {
+        self.going_off.fetch_sub(1, Full);
     }
 
     /// Write cache enabled.
     #[inline]
     pub fn wce(&self) -> bool {
-        self.0.load(Relaxed) & WCE != 0
+        self.values.load(Relaxed) & WCE != 0
     }
 
     /// Software write protect.
     #[inline]
     pub fn swp(&self) -> bool {
-        self.0.load(Relaxed) & SWP != 0
+        self.values.load(Relaxed) & SWP != 0
     }
 
     /// All initiators share one task set.
     pub(crate) fn shares_task_set(&self) -> bool {
-        self.0.load(Relaxed) & TST == 0
+        self.values.load(Relaxed) & TST == 0
     }
 
     /// What becomes of the other commands when one ends with CHECK CONDITION (SPC-4 QErr).
     pub(crate) fn qerr(&self) -> u32 {
-        self.0.load(Relaxed) >> QERR_SHIFT & 0xF
+        self.values.load(Relaxed) >> QERR_SHIFT & 0xF
     }
 
     /// Commands are carried out in the order in which they came (SPC-4 QUEUE ALGORITHM MODIFIER 0).
     #[inline]
     pub(crate) fn keeps_order(&self) -> bool {
-        self.0.load(Relaxed) & (0xF << QUEUE_ALG_SHIFT) == 0
+        self.values.load(Relaxed) & (0xF << QUEUE_ALG_SHIFT) == 0
     }
 
     /// Commands that others have aborted end with TASK ABORTED.
     pub(crate) fn tas(&self) -> bool {
-        self.0.load(Relaxed) & TAS != 0
+        self.values.load(Relaxed) & TAS != 0
     }
 
     /// Sense in descriptor format.
     #[inline]
     pub(crate) fn d_sense(&self) -> bool {
-        self.0.load(Relaxed) & D_SENSE != 0
+        self.values.load(Relaxed) & D_SENSE != 0
     }
 }
 

@@ -118,8 +118,8 @@ impl<S: Store> Disk<S> {
             Err(sense) => cmd.finish(sense.into()),
             Ok((_, after, _)) if after.wce => finish(cmd, Ok(())),
             // Also where it was off before: another command may still be waiting for what was in it.
-            Ok((before, _, version)) => {
-                let off = CacheOff::new(&cmd, &before, version);
+            Ok(change) => {
+                let off = CacheOff::new(&cmd, &self.unit.mode, change);
                 self.finish_without_cache(cmd, off);
             }
         }

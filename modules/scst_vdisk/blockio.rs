@@ -204,12 +204,13 @@ impl Store for BlockIo {
         let errand = (device, off);
         self.queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
             let (device, off) = errand;
-            off.flush(cmd, &device.writers, || {
+            off.flush(cmd, &device.writers, |cmd| {
                 let flushed = device.sync();
-                match device.take_untold() {
-                    true => Err(failed(Transfer::Write, EIO)),
-                    false => flushed.map_err(|e| failed(Transfer::Write, e)),
-                }
+                let result = match device.take_untold() {
+                    true => Err(EIO),
+                    false => flushed,
+                };
+                told(cmd, &device, result)
             });
         });
     }
@@ -228,7 +229,7 @@ impl Store for BlockIo {
             cmd,
             errand: (None, device.clone()),
         };
-        device.flush(job, write_done);
+        device.flush(job, flush_done);
     }
 
     fn verify(&self, cmd: Command<Admitted>, range: ByteRange, check: Check, write: bool) {
@@ -300,6 +301,21 @@ type Started = (Option<Writer>, Live<Device>);
 
 fn read_done(job: Job<Started>, result: Result) {
     finish(job.cmd, result.map_err(|e| failed(Transfer::Read, e)));
+}
+
+fn flush_done(job: Job<Started>, result: Result) {
+    let Job { cmd, errand } = job;
+    let result = told(&cmd, &errand.1, result);
+    drop(errand);
+    finish(cmd, result);
+}
+
+/// How a flush ends. A failure that its command does not tell, as it was aborted, is for the next to tell. Any context.
+fn told(cmd: &Command<Admitted>, device: &BlockDevice, result: Result) -> Result<(), Outcome> {
+    if result.is_err() && cmd.is_aborted() {
+        device.tell_next();
+    }
+    result.map_err(|e| failed(Transfer::Write, e))
 }
 
 fn write_done(job: Job<Started>, result: Result) {

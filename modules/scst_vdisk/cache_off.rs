@@ -2,11 +2,13 @@
 
 //! A write cache that has been turned off (WCE), and what was acknowledged with it.
 
+use kernel::sync::Arc;
+
 use scst::attention::Precedence;
 use scst::command::{Admitted, Command, Outcome};
 use scst::kapi::global;
 use scst::kapi::livemap::Live;
-use scst::mode::Version;
+use scst::mode::{Mode, Version};
 use scst::nexus::Nexus;
 use scst::proto::mode::ModeState;
 use scst::proto::sense::Sense;
@@ -15,19 +17,31 @@ use crate::store::finish;
 use crate::writers::{wait_for, Writers};
 
 /// The mode parameters are without a cache now, and not all is stable yet that was written with one. If the command ends
-/// early, they are again what they were: else initiators that find no cache would never ask for the rest.
+/// early, they have one again: else initiators that find no cache would never ask for the rest.
 pub(crate) struct CacheOff {
     nexus: Live<Nexus>,
+    mode: Arc<Mode>,
     /// What to go back to, and from when; `None` where there was no cache before, or once the command is carried out.
     before: Option<(ModeState, Version)>,
 }
 
 impl CacheOff {
-    /// `cmd` has set other parameters than `before`; they have been in effect since `version`.
-    pub(crate) fn new(cmd: &Command<Admitted>, before: &ModeState, version: Version) -> Self {
+    /// `cmd` has set `after` instead of `before`; that has been in effect since `version`.
+    pub(crate) fn new(
+        cmd: &Command<Admitted>,
+        mode: &Arc<Mode>,
+        (before, after, version): (ModeState, ModeState, Version),
+    ) -> Self {
+        let back = match (before.wce, mode.cache_goes_off()) {
+            (true, _) => Some(before),
+            // Another command has turned it off, and may be cut short without getting past this one.
+            (false, true) => Some(ModeState { wce: true, ..after }),
+            (false, false) => None,
+        };
         Self {
             nexus: cmd.hold_nexus(),
-            before: before.wce.then_some((*before, version)),
+            mode: mode.clone(),
+            before: back.map(|back| (back, version)),
         }
     }
 
@@ -42,28 +56,26 @@ impl CacheOff {
         mut self,
         cmd: Command<Admitted>,
         writers: &Writers,
-        flush: impl FnOnce() -> Result<(), Outcome>,
+        flush: impl FnOnce(&Command<Admitted>) -> Result<(), Outcome>,
     ) {
         if let Err(early) = wait_for(writers, &cmd) {
             drop(self);
             return cmd.finish(early);
         }
-        // A flush that fails says so to its initiator, and the cache is off.
+        // A flush that fails says so to its initiator, or to the next who flushes, and the cache is off.
         self.before = None;
-        finish(cmd, flush());
+        let result = flush(&cmd);
+        finish(cmd, result);
     }
 }
 
 impl Drop for CacheOff {
     fn drop(&mut self) {
-        let Some((before, version)) = self.before else {
-            return;
-        };
-        let device = self.nexus.device();
-        let mode = device.ops().mode();
-        if mode.is_some_and(|mode| mode.replace(version, &before).is_some()) {
+        let back = self.before.take();
+        if back.is_some_and(|(back, version)| self.mode.replace(version, &back).is_some()) {
             tell_others(&self.nexus, Sense::MODE_PARAMETERS_CHANGED);
         }
+        self.mode.cache_went_off();
     }
 }
 

@@ -162,9 +162,13 @@ impl<S: Store> Disk<S> {
     fn take_over(&self, facts: &Facts) -> u64 {
         let exponent = exponent(facts.physical_block_size, self.block_shift);
         self.physical_exponent.store(exponent.into(), Relaxed);
-        let in_block = facts.alignment_offset & self.block_size().wrapping_sub(1);
-        let aligned = match in_block {
-            0 => facts.alignment_offset.wrapping_shr(self.block_shift),
+        // What the device says may be the first block of a larger unit that it likes.
+        let aligned = facts
+            .alignment_offset
+            .checked_rem(facts.physical_block_size);
+        let aligned = aligned.unwrap_or(0);
+        let aligned = match aligned & self.block_size().wrapping_sub(1) {
+            0 => aligned.wrapping_shr(self.block_shift),
             // No logical block begins where a physical one does.
             _ => 0,
         };

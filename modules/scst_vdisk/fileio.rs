@@ -167,8 +167,8 @@ impl Store for FileIo {
         let errand = (image, off);
         self.queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
             let (image, off) = errand;
-            off.flush(cmd, &image.writers, || {
-                flush(&image.file, ByteRange::EVERYTHING)
+            off.flush(cmd, &image.writers, |cmd| {
+                flush_for(cmd, &image.file, ByteRange::EVERYTHING)
             });
         });
     }
@@ -182,7 +182,8 @@ impl Store for FileIo {
         }
         self.run(cmd, range, |Job { cmd, errand }| {
             let (image, range) = errand;
-            finish(cmd, flush(&image.file, range));
+            let result = flush_for(&cmd, &image.file, range);
+            finish(cmd, result);
         });
     }
 
@@ -474,6 +475,15 @@ fn fill(file: &File, offset: u64, piece: &mut Bounce) -> Result {
 fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
     file.sync_range(range.offset, range.len)
         .map_err(|e| failed(Transfer::Write, e))
+}
+
+/// [`flush`] for a command that nothing else comes of: a failure that it does not tell, as it was aborted, is for the next to tell.
+fn flush_for(cmd: &Command<Admitted>, file: &File, range: ByteRange) -> Result<(), Outcome> {
+    let result = flush(file, range);
+    if result.is_err() && cmd.is_aborted() {
+        file.tell_next();
+    }
+    result
 }
 
 /// Reads `range` of `file` and checks it. Sleeps.

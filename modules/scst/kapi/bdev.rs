@@ -265,9 +265,12 @@ impl BlockDevice {
 
     /// [`BlockDevice::sync`] for somebody else than those who wrote: they are told by [`BlockDevice::take_untold`].
     pub fn sync_for_others(&self) -> Result {
-        self.sync().inspect_err(|_| {
-            self.claim.untold.store(true, Relaxed);
-        })
+        self.sync().inspect_err(|_| self.tell_next())
+    }
+
+    /// A flush has failed, and who asked for it is not told. Any context.
+    pub fn tell_next(&self) {
+        self.claim.untold.store(true, Relaxed);
     }
 
     /// Whether a flush has failed of which nobody was told who wrote. Says so once. Any context.

@@ -305,9 +305,12 @@ impl File {
 
     /// [`File::sync_range`] for somebody else than those who wrote: where it fails, the next sync does so too.
     pub fn sync_range_for_others(&self, pos: u64, len: u64) -> Result {
-        self.sync_any(pos, len).inspect_err(|_| {
-            self.untold.store(true, Relaxed);
-        })
+        self.sync_any(pos, len).inspect_err(|_| self.tell_next())
+    }
+
+    /// A sync has failed, and who asked for it is not told: the next sync fails, too. Any context.
+    pub fn tell_next(&self) {
+        self.untold.store(true, Relaxed);
     }
 
     /// Has the next read of `len` bytes from `pos` on come from the storage, as far as nobody has written to them since a

@@ -515,7 +515,7 @@ pub struct Sent<'a> {
     pub lun: u64,
     /// Its command descriptor block.
     pub cdb: &'a [u8],
-    /// Milliseconds since it was made.
+    /// Milliseconds since it was made, or came for the last time.
     pub age_ms: u64,
 }
 

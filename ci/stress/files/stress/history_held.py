@@ -104,7 +104,8 @@ def _():
         writer = threading.Thread(target=lambda: other.good("2a 00 00 00 10 00 00 00 08 00", out=bytes(4096)))
         try:
             writer.start()
-            lib.wait_for("a WRITE under way", lambda: b"t2 t2 LUN 0," in (lib.read(TREE + "/trace_cmds") or b""))
+            lib.wait_for("a WRITE under way", lambda: any(b"t2 t2 LUN 0," in line and b"ms: 2a" in line for line in (
+                lib.read(TREE + "/trace_cmds") or b"").splitlines()))
             answer = dev.command("15 10 00 00 18 00", out=bytes(4) + bytes(page), timeout_ms=2000)
             check(answer.host == TIMED_OUT, "answered with a write under way that is not stable:", answer)
             now = dev.good("1a 08 08 00 ff 00", 255).data[6]

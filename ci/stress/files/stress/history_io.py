@@ -52,6 +52,8 @@ ALLOCATED = ("12 00 00 00 %02x 00", "12 01 83 00 %02x 00", "03 00 00 00 %02x 00"
              "4d 00 40 00 00 00 00 00 %02x 00", "5e 00 00 00 00 00 00 00 %02x 00", "5e 02 00 00 00 00 00 00 %02x 00",
              "9e 10 00 00 00 00 00 00 00 00 00 00 00 %02x 00 00", "9e 12 00 00 00 00 00 00 00 00 00 00 00 %02x 00 00",
              "a0 00 00 00 00 00 00 00 00 %02x 00 00", "a3 0c 00 00 00 00 00 00 00 %02x 00 00", "a3 0d 80 00 00 00 00 00 00 %02x 00 00")
+# Of these SPC-4 has fewer bytes refused: REPORT LUNS, REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS.
+LEAST = {"a0 00": 16, "a3 0d": 4}
 READS = (("25 00 00 00 00 00 00 00 00 00", 8), ("08 00 00 00 02 00", 1024), ("28 00 00 00 00 00 00 00 02 00", 1024),
          ("a8 00 00 00 00 00 00 00 00 02 00 00", 1024), ("88 00 00 00 00 00 00 00 00 00 00 00 00 02 00 00", 1024))
 WRITES = (("0a 00 00 00 02 00", 1024), ("2a 00 00 00 00 00 00 00 02 00", 1024), ("aa 00 00 00 00 00 00 00 00 02 00 00", 1024),
@@ -79,8 +81,12 @@ def _():
                 have = 1024 - full.resid
                 check(0 < have <= 255, name, cdb, full)
                 for length, size in ((have, have), (have - 1, 1024), (255, have - 1), (1, 1), (0, 512)):
-                    # SPC-4 has less than 16 bytes of REPORT LUNS refused; GET LBA STATUS gives whole descriptors.
-                    if cdb.startswith("a0") and length < 16 or cdb.startswith("9e 12") and length < have:
+                    # GET LBA STATUS gives whole descriptors.
+                    if cdb.startswith("9e 12") and length < have:
+                        continue
+                    if length < LEAST.get(cdb[:5], 0):
+                        answer = dev.command(cdb % length, size)
+                        check(answer.sense == (5, 0x24, 0), name, cdb % length, "into", size, answer)
                         continue
                     answer, moved = dev.good(cdb % length, size), min(length, size, have)
                     check(answer.resid == size - moved, name, cdb % length, "into", size, answer)

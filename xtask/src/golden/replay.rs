@@ -21,7 +21,7 @@ use crate::guest::agent::{End, Stream};
 use crate::guest::boot::{self, Control, Guest, Pace, Parts, Through, Wishes};
 use crate::guest::packages;
 use crate::scenario::play::Stage;
-use crate::scenario::verdict::{unexpected_end, Verdict};
+use crate::scenario::verdict::{unexpected_end, with_crash, Verdict};
 use crate::vm::machine::OnReset;
 use crate::vm::{disks, faults};
 
@@ -64,7 +64,8 @@ pub(super) fn replay(
     write_steps(&dir.join("files"), &steps)?;
     let pace = Pace::new(stage.accel, stage.flavor, stage.neighbours);
     let mut guest = start(ctx, stage, dir)?;
-    guest.agent.hello(pace.limits(BOOT_S, SILENCE_S)).map_err(|end| unexpected_end("the boot", end))?;
+    let up = guest.agent.hello(pace.limits(BOOT_S, SILENCE_S));
+    up.map_err(|end| with_crash(unexpected_end("the boot", end), &mut guest.vm))?;
     let mut output = Vec::new();
     let mut said = Vec::new();
     let mut keep = |stream: Stream, bytes: &[u8]| match stream {
@@ -83,7 +84,7 @@ pub(super) fn replay(
         let said = String::from_utf8_lossy(&said);
         let done: usize = answers.iter().map(Vec::len).sum();
         let at = format!("the replay after {done} of {} answers\n{said}", steps.len());
-        return Err(unexpected_end(&at, end));
+        return Err(with_crash(unexpected_end(&at, end), &mut guest.vm));
     }
     for disk in images(dir)? {
         files::remove(&disk)?;

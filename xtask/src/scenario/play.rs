@@ -7,7 +7,7 @@ use miette::Context as _;
 use regex::Regex;
 
 use super::file::{Found, Scenario};
-use super::verdict::Verdict;
+use super::verdict::{with_crash, Verdict};
 use crate::board::Board;
 use crate::cli::{Flavor, ImageType};
 use crate::ctx::Ctx;
@@ -56,6 +56,16 @@ pub(super) enum Running {
     Guest(Box<Guest>),
     /// It is the image as it ships; its console is all there is.
     Watched(Box<Vm>),
+}
+
+impl Running {
+    /// Its machine.
+    pub(super) fn vm(&mut self) -> &mut Vm {
+        match self {
+            Self::Guest(guest) => &mut guest.vm,
+            Self::Watched(vm) => vm,
+        }
+    }
 }
 
 /// A scenario being played.
@@ -133,7 +143,10 @@ impl<'a> Play<'a> {
         // Whatever failed, a kernel that said why it is unwell explains more.
         let end = match (self.unwell(), end) {
             (Some(line), Ok(()) | Err(Verdict::Fail(_) | Verdict::Hang(_))) => Err(Verdict::Panic(line)),
-            (_, end) => end,
+            (_, end) => end.map_err(|verdict| match self.running.as_mut().map(Running::vm) {
+                Some(vm) => with_crash(verdict, vm),
+                None => verdict,
+            }),
         };
         self.running = None;
         if end.is_ok() {

@@ -211,11 +211,7 @@ impl Play<'_> {
     }
 
     fn vm(&mut self) -> Result<&mut Vm, Verdict> {
-        match &mut self.running {
-            Some(Running::Guest(guest)) => Ok(&mut guest.vm),
-            Some(Running::Watched(vm)) => Ok(vm),
-            None => Err(Verdict::Fail("no guest is running".into())),
-        }
+        self.running.as_mut().map(Running::vm).ok_or_else(|| Verdict::Fail("no guest is running".into()))
     }
 }
 

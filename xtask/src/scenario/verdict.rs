@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::guest::agent::End;
 use crate::vm::console::NotSeen;
-use crate::vm::running::StartError;
+use crate::vm::running::{StartError, Vm};
 
 /// The end of a scenario that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,17 @@ pub(crate) fn unexpected_end(what: &str, end: End) -> Verdict {
         End::Silent(time) => Verdict::Hang(format!("no sign of life for {} s during {what}", time.as_secs())),
         End::Deadline => Verdict::Hang(format!("the deadline passed during {what}")),
         End::Broken(why) => Verdict::Fail(format!("the guest cannot run commands: {why}")),
+    }
+}
+
+/// `verdict`, with how QEMU ended where that explains it.
+pub(crate) fn with_crash(verdict: Verdict, vm: &mut Vm) -> Verdict {
+    match verdict {
+        Verdict::Fail(what) => Verdict::Fail(match vm.crash() {
+            Some(crash) => format!("{what}\n{crash}"),
+            None => what,
+        }),
+        other => other,
     }
 }
 

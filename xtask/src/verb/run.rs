@@ -165,10 +165,10 @@ fn exec(ctx: &Ctx, args: &Run, program: &[u8]) -> miette::Result<ExitCode> {
     let boot_until = end_of_run.min(Instant::now() + boot);
     let end = match guest.agent.hello(Limits { until: boot_until, silence }) {
         Ok(_) => guest.agent.run(program, Limits { until: end_of_run, silence }, &mut pass_on)?,
-        Err(end) => return Ok(did_not_boot(&guest, end, end_of_run)),
+        Err(end) => return Ok(did_not_boot(&mut guest, end, end_of_run)),
     };
     let exited = matches!(end, End::Exit(_));
-    let code = report(&guest, end);
+    let code = report(&mut guest, end);
     if exited && !args.snapshot {
         let until = end_of_run.min(Instant::now() + prepared.pace.duration(SYNC_S));
         sync(&mut guest, Limits { until, silence })?;
@@ -202,7 +202,7 @@ fn pass_on(stream: Stream, bytes: &[u8]) {
 }
 
 /// The exit code for a command's end, with a word about it where it is not the command's own.
-fn report(guest: &Guest, end: End) -> ExitCode {
+fn report(guest: &mut Guest, end: End) -> ExitCode {
     let (code, message) = match end {
         End::Exit(status) => {
             if let Some((_, line)) = faults::first(&guest.vm.console().text(), &[]) {
@@ -212,7 +212,7 @@ fn report(guest: &Guest, end: End) -> ExitCode {
             return ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX));
         }
         End::Dead(line) => (PANICKED, format!("the guest's kernel panicked: {line}")),
-        End::Gone => (ENDED, "the guest ended before the command did".into()),
+        End::Gone => (ENDED, gone(guest, "the guest ended before the command did")),
         End::Rebooted => (ENDED, "the guest booted again before the command ended".into()),
         End::Silent(time) => (HUNG, format!("the guest hung: no sign of life for {} s", time.as_secs())),
         End::Deadline => (TIMEOUT, "the time given by --timeout is up".into()),
@@ -223,7 +223,7 @@ fn report(guest: &Guest, end: End) -> ExitCode {
 }
 
 /// The exit code for a guest whose agent was never heard.
-fn did_not_boot(guest: &Guest, end: End, end_of_run: Instant) -> ExitCode {
+fn did_not_boot(guest: &mut Guest, end: End, end_of_run: Instant) -> ExitCode {
     let (code, message) = match end {
         End::Dead(line) => (PANICKED, format!("the guest's kernel panicked while booting: {line}")),
         End::Deadline if Instant::now() >= end_of_run => {
@@ -233,12 +233,18 @@ fn did_not_boot(guest: &Guest, end: End, end_of_run: Instant) -> ExitCode {
         End::Silent(time) => {
             (HUNG, format!("the guest hung while booting: no sign of life for {} s", time.as_secs()))
         }
-        End::Gone => (NOT_RUN, "the guest ended while booting".into()),
+        End::Gone => (NOT_RUN, gone(guest, "the guest ended while booting")),
         End::Broken(why) => (NOT_RUN, format!("the guest cannot run commands: {why}")),
         End::Exit(_) | End::Rebooted => (NOT_RUN, "the guest's agent made no sense".into()),
     };
     explain(guest, &message);
     ExitCode::from(code)
+}
+
+/// `message`, with how QEMU ended where that was no deed of the guest's.
+fn gone(guest: &mut Guest, message: &str) -> String {
+    let crash = guest.vm.crash().map(|crash| format!("\n{crash}"));
+    format!("{message}{}", crash.unwrap_or_default())
 }
 
 fn explain(guest: &Guest, message: &str) {

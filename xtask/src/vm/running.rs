@@ -23,6 +23,11 @@ const QUIT: Duration = Duration::from_secs(20);
 /// How long saving a guest's memory may take.
 const SAVE: Duration = Duration::from_secs(120);
 
+/// How long QEMU's process may outlive the channels that it closed.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How many lines of what QEMU said are shown.
+const SAID_LINES: usize = 10;
+
 /// Why no guest is running.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -54,6 +59,8 @@ pub(crate) struct Vm {
     qmp: Qmp,
     console: Console,
     activity: Activity,
+    /// What QEMU itself says.
+    said: PathBuf,
 }
 
 impl Vm {
@@ -87,7 +94,7 @@ impl Vm {
         let activity = Activity::new();
         let console = Console::follow(console, &dir.join("console.log"), activity.clone())?;
         match Qmp::open(qmp) {
-            Ok(qmp) => Ok((Self { child, qmp, console, activity }, ports)),
+            Ok(qmp) => Ok((Self { child, qmp, console, activity, said }, ports)),
             Err(error) => {
                 let mut child = child;
                 kill(&mut child);
@@ -107,6 +114,17 @@ impl Vm {
     /// When something last came from the guest.
     pub(crate) fn activity(&self) -> &Activity {
         &self.activity
+    }
+
+    /// How QEMU ended and the last that it said, if it ended by itself and not well: that is no deed of the guest's.
+    pub(crate) fn crash(&mut self) -> Option<String> {
+        let status = self.wait_exit(Instant::now() + LAST_WORDS).ok()??;
+        (!status.success()).then(|| {
+            let said = std::fs::read_to_string(&self.said).unwrap_or_default();
+            let lines: Vec<&str> = said.lines().collect();
+            let last = lines[lines.len().saturating_sub(SAID_LINES)..].join("\n");
+            format!("QEMU itself ended, with {status}; it said ({}):\n{last}", self.said.display())
+        })
     }
 
     /// Unplugs a device by its QEMU id.

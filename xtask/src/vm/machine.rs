@@ -158,6 +158,13 @@ pub(crate) struct Machine {
     pub(crate) extra: Vec<String>,
 }
 
+/// What a kernel is told that QEMU emulates. Every processor's TSC is the host's clock, which needs no watchdog; and the
+/// watchdog of 7.3 hangs a boot that is slow: it waits for another processor with its interrupts off, by a clock that is
+/// still jiffies and so stands still, while that processor waits in `stop_machine` for this one.
+const TOLD_UNDER_TCG: &str = "tsc=reliable";
+/// What systemd-stub takes further words of the command line from, among the strings of SMBIOS type 11.
+const STUB_WORDS: &str = "io.systemd.stub.kernel-cmdline-extra";
+
 impl Machine {
     /// QEMU's program for this machine's architecture.
     pub(crate) fn program(&self) -> &'static str {
@@ -176,7 +183,7 @@ impl Machine {
             Accel::Tcg => args.two("-accel", "tcg,thread=multi").two("-cpu", format!("max,{PAGING}")),
         };
         args.two("-smp", self.cpus).two("-m", format!("{}M", self.memory.bytes() >> 20));
-        boot_args(&mut args, &self.boot);
+        self.boot_args(&mut args);
         disk_args(&mut args, &self.disks, &self.boot);
         self.channel_args(&mut args);
         if self.snapshot {
@@ -213,19 +220,24 @@ impl Machine {
             args.two("-device", format!("virtserialport,bus=ports.0,chardev={port},name={port}"));
         }
     }
-}
 
-fn boot_args(args: &mut Args, boot: &Boot) {
-    match boot {
-        Boot::Firmware { code, vars } => {
-            args.two("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", quoted(code)));
-            args.two("-drive", format!("if=pflash,unit=1,format=raw,snapshot=off,file={}", quoted(vars)));
-        }
-        Boot::Direct { kernel, initrd, cmdline } => {
-            args.two("-kernel", kernel.display()).two("-initrd", initrd.display()).two("-append", cmdline);
-        }
-        Boot::Probe { kernel } => {
-            args.two("-kernel", kernel.display()).two("-append", "console=ttyS0 panic=-1");
+    fn boot_args(&self, args: &mut Args) {
+        let told = if self.accel == Accel::Tcg { TOLD_UNDER_TCG } else { "" };
+        match &self.boot {
+            Boot::Firmware { code, vars } => {
+                args.two("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={}", quoted(code)));
+                args.two("-drive", format!("if=pflash,unit=1,format=raw,snapshot=off,file={}", quoted(vars)));
+                if !told.is_empty() {
+                    args.two("-smbios", format!("type=11,value={STUB_WORDS}={told}"));
+                }
+            }
+            Boot::Direct { kernel, initrd, cmdline } => {
+                args.two("-kernel", kernel.display()).two("-initrd", initrd.display());
+                args.two("-append", format!("{cmdline} {told}").trim_end());
+            }
+            Boot::Probe { kernel } => {
+                args.two("-kernel", kernel.display()).two("-append", "console=ttyS0 panic=-1");
+            }
         }
     }
 }
@@ -377,6 +389,7 @@ mod tests {
 -m 256M
 -drive if=pflash,unit=0,format=raw,readonly=on,file=/fw/CODE.fd
 -drive if=pflash,unit=1,format=raw,snapshot=off,file=/run/VARS.fd
+-smbios type=11,value=io.systemd.stub.kernel-cmdline-extra=tsc=reliable
 -drive if=none,id=drive0,format=raw,file=/images/disk.img
 -device virtio-blk-pci,id=disk0,drive=drive0,serial=S1,bootindex=0
 -chardev socket,id=console,fd=10
@@ -450,6 +463,17 @@ mod tests {
 -no-reboot
 -trace nvme*"
         );
+    }
+
+    #[test]
+    fn an_emulated_processor_needs_no_watchdog_of_its_clock() {
+        let cmdline = "console=ttyS0".to_owned();
+        let mut machine =
+            machine(Boot::Direct { kernel: "/k/bzImage".into(), initrd: "/k/initrd".into(), cmdline });
+        assert!(machine.argv().contains(&"console=ttyS0 tsc=reliable".to_owned()), "{:?}", machine.argv());
+        machine.boot = Boot::Firmware { code: "/fw/CODE.fd".into(), vars: "/run/VARS.fd".into() };
+        machine.accel = Accel::Kvm;
+        assert!(!machine.argv().contains(&"-smbios".to_owned()), "{:?}", machine.argv());
     }
 
     #[test]

@@ -49,11 +49,21 @@ impl KernelSource {
 pub(crate) struct ToolsSource {
     /// The Debian release.
     pub(crate) suite: String,
+    /// Names of source packages that come from the suite of the kernel's sources instead, which is a release's backports.
+    pub(crate) from_kernel_suite: Vec<String>,
     /// What is installed in it.
     pub(crate) packages: Vec<String>,
 }
 
 impl Sources {
+    /// What apt has to be told so that it takes the newest of those packages from there, whatever it has of them elsewhere.
+    pub(crate) fn preferences(&self) -> String {
+        let suite = &self.kernel.suite;
+        let pin =
+            |name: &String| format!("Package: src:{name}\nPin: release n={suite}\nPin-Priority: 990\n\n");
+        self.tools.from_kernel_suite.iter().map(pin).collect()
+    }
+
     /// Reads the repository's file.
     pub(crate) fn read(ctx: &Ctx) -> miette::Result<Self> {
         let path = ctx.root.join("kernel-config/sources.toml");
@@ -86,7 +96,7 @@ mod tests {
     fn text(packages: &str) -> String {
         format!(
             "source_date_epoch = 1\n[kernel]\nseries = \"7.3\"\nsuite = \"s\"\nllvm = 21\n\
-             [tools]\nsuite = \"s\"\npackages = [{packages}]\n"
+             [tools]\nsuite = \"s\"\nfrom_kernel_suite = []\npackages = [{packages}]\n"
         )
     }
 

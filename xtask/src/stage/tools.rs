@@ -114,6 +114,7 @@ fn tree(ctx: &Ctx, sources: &Sources, lock: Option<&Packages>) -> miette::Result
     let mut inputs = Inputs::new();
     inputs.value("packages", sources.tools.packages.join(" "));
     inputs.value("suite", &sources.tools.suite);
+    inputs.value("from the kernel's suite", sources.tools.from_kernel_suite.join(" "));
     inputs.value("kernel series", &sources.kernel.series);
     inputs.value("kernel suite", &sources.kernel.suite);
     let stamp = StampFile::new(home.join("stamp.json"), &home);
@@ -163,10 +164,9 @@ fn bootstrap(
         args.push(format!("--keyring={}", keyring.display()));
     }
     let preferences = home.join("preferences");
-    if let Some(lock) = lock {
-        files::write(&preferences, lock.preferences())?;
-        args.push(format!("--setup-hook=upload {} /etc/apt/preferences.d/lock", preferences.display()));
-    }
+    let locked = lock.map(Packages::preferences).unwrap_or_default();
+    files::write(&preferences, locked + &sources.preferences())?;
+    args.push(format!("--setup-hook=upload {} /etc/apt/preferences.d/sources", preferences.display()));
     args.extend([suite.clone(), "-".into(), format!("deb {mirror} {suite} main")]);
     args.push(format!("deb {mirror} {} main", sources.kernel.suite));
     let mut unpack: Vec<String> = vec!["-x".into(), "--directory".into(), root.display().to_string()];

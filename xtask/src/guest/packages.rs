@@ -9,11 +9,15 @@ use board_profile::Bus;
 use miette::{miette, Context as _, IntoDiagnostic as _};
 
 use crate::ctx::Ctx;
+use crate::lock::Lock;
 use crate::vm::machine::{Access, Disk, Format, Medium};
 use crate::{debian, files, guest::firmware, sources::Sources, stage::tools::ToolsTree};
 
 /// The serial number by which the agent finds the disk.
 const SERIAL: &str = "xtask-packages";
+
+/// The folder of the cache that the disks are in.
+const FOLDER: &str = "with";
 
 /// The modules that the guest mounts the disk with.
 pub(crate) const MODULES: [&str; 3] = ["virtio_blk", "erofs", "overlay"];
@@ -34,7 +38,7 @@ pub(crate) fn disk(ctx: &Ctx, tools: &ToolsTree, packages: &[String]) -> miette:
     }
     let suite = Sources::read(ctx)?.tools.suite;
     let key = key(&suite, &names, &tools.packages().to_text());
-    let path = ctx.cache.join("with").join(format!("{}.erofs", &key[..16]));
+    let path = ctx.cache.join(FOLDER).join(format!("{}.erofs", &key[..16]));
     if !path.exists() {
         if ctx.offline {
             return Err(miette!(
@@ -68,7 +72,12 @@ fn is_package_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
 }
 
+/// Makes the disk at `path`, or waits for another guest that makes it, of this process or of another one.
 fn make(ctx: &Ctx, tools: &ToolsTree, names: &[&str], suite: &str, path: &PathBuf) -> miette::Result<()> {
+    let _lock = Lock::of_cache(ctx, FOLDER)?;
+    if path.exists() {
+        return Ok(());
+    }
     eprintln!("     with: fetching {} and what they depend on", names.join(", "));
     let dir = path.parent().expect("the path is below the cache").to_owned();
     files::make_dir(&dir)?;

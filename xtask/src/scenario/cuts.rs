@@ -25,7 +25,9 @@ use crate::vm::running::Vm;
 use crate::vm::write_log::{self, Fate};
 
 /// Cuts that may tell nothing, as the log of a disk was cut too, for each that does.
-const USELESS: u32 = 2;
+const USELESS: u32 = 10;
+/// Cuts more than were asked for, while none has lost a write: by chance the last one on each disk was just flushed.
+const MORE: u32 = 20;
 /// How often the journal is looked at.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -52,9 +54,9 @@ impl Play<'_> {
         let seed = beginning.dice;
         let mut sums = Sums { commands: vec![0; cuts.stores.len()], ..Sums::default() };
         let mut tries = 0;
-        while sums.cuts < cuts.times {
+        while sums.goes_on(cuts.times) {
             tries += 1;
-            if tries > cuts.times.saturating_mul(USELESS) + USELESS {
+            if tries > sums.cuts.saturating_add(1).max(cuts.times).saturating_mul(USELESS) {
                 return Err(Verdict::Fail(format!("only {} of {tries} cuts left a whole log", sums.cuts)));
             }
             let number = sums.cuts + 1;
@@ -211,6 +213,11 @@ impl Play<'_> {
 }
 
 impl Sums {
+    /// Whether there is more to cut: as often as was asked for, and then until something was lost.
+    fn goes_on(&self, times: u32) -> bool {
+        self.cuts < times || self.fate.lost == 0 && self.cuts < times.saturating_add(MORE)
+    }
+
     fn text(&self, cuts: &Cuts) -> String {
         let stores: Vec<_> = cuts
             .stores
@@ -261,4 +268,18 @@ fn random(state: &mut u64) -> u64 {
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_go_on_until_one_has_lost_something_and_not_for_ever() {
+        let sums = |cuts, lost| Sums { cuts, fate: Fate { lost, ..Fate::default() }, ..Sums::default() };
+        assert!(sums(0, 0).goes_on(3) && sums(2, 9).goes_on(3), "fewer than were asked for");
+        assert!(!sums(3, 1).goes_on(3), "something was lost");
+        assert!(sums(3, 0).goes_on(3) && sums(22, 0).goes_on(3), "nothing was lost");
+        assert!(!sums(23, 0).goes_on(3), "nothing is ever lost");
+    }
 }

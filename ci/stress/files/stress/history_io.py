@@ -512,6 +512,9 @@ def _():
     must(luns(), "add n2 1")
     must(LOCAL + "/mgmt", "add_target t1 session_name=s1")
     must(luns("t1"), "add n1 0")
+    # Whoever still probes a disk would be told in our place.
+    node(0), node(1), node(0, target="t1", session="s1")
+    lib.settle()
     with sg_of(0) as dev, sg_of(1) as second, sg_of(0, target="t1", session="s1") as other:
         for one in (dev, second, other):
             one.good("00 00 00 00 00 00")

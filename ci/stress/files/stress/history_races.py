@@ -3,15 +3,17 @@
 
 import itertools
 import os
+import re
 import threading
 import time
 
 import lib
 import rows
 from lib import DEFAULT, LOCAL, TREE, must
-from rows import check, fileio, luns, node, nullio, row, sdev
+from rows import check, fileio, luns, node, nullio, row, sdev, sg_of
 
 HANDLERS = TREE + "/handlers"
+READ = "28 00 00 00 00 00 00 00 08 00"
 
 
 def read_disk(path):
@@ -152,28 +154,36 @@ def _():
 @row("50bb06cc5-del-device-freezes-nobody")
 def _():
     """A device is deleted while another one's command is stuck: neither it nor anything else waits for that."""
-    fileio("f1")
+    # The command waits for the disk below, which is held back.
+    nullio("below")
+    must(LOCAL + "/mgmt", "add_target t1 session_name=s1")
+    must(luns("t1"), "add below 0")
+    below = node(0, target="t1", session="s1")
+    must(HANDLERS + "/vdisk_blockio/mgmt", "add_device b1 filename=" + below)
     nullio("n1")
-    must(luns(), "add f1 0")
+    must(luns(), "add b1 0")
     must(luns(), "add n1 1")
-    disk = node(1)
-    worst = [0.0]
-
-    def read():
-        start = time.monotonic()
-        fd = os.open(disk, os.O_RDONLY | os.O_DIRECT)
+    node(0), node(1)
+    with sg_of(0) as held, sg_of(1) as free:
+        for one in (held, free):
+            one.good("00 00 00 00 00 00")
+        stuck = threading.Thread(target=lambda: held.good(READ, 4096, timeout_ms=100_000), daemon=True)
+        must(TREE + "/devices/below/block", "1")
         try:
-            import mmap
-            os.preadv(fd, [mmap.mmap(-1, 4096)], 0)
+            stuck.start()
+            lib.wait_for("a READ under way", lambda: re.search(rb"scst_local_host LUN 0, .*: 28 ", lib.read(TREE + "/trace_cmds") or b""))
+            with rows.Background(lambda: free.good(READ, 4096)) as reads:
+                for _ in range(10):
+                    fileio("f2")
+                    must(luns(), "add f2 5")
+                    rows.remove_device("f2")
+                done = reads.count
+                lib.wait_for("a read of an untouched LUN", lambda: reads.count > done)
+            check(stuck.is_alive(), "the command was not stuck all the time")
         finally:
-            os.close(fd)
-        worst[0] = max(worst[0], time.monotonic() - start)
-    with rows.Background(read):
-        for _ in range(10):
-            fileio("f2")
-            must(luns(), "add f2 5")
-            rows.remove_device("f2")
-    check(worst[0] < 5, "an untouched LUN waited", worst[0], "s")
+            must(TREE + "/devices/below/block", "0")
+        stuck.join(60)
+        check(not stuck.is_alive(), "the stuck command never ended")
 
 
 @row("14f4e35b6-group-goes-with-its-sessions")

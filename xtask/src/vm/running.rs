@@ -19,9 +19,9 @@ use super::qmp::Qmp;
 use crate::enter::TreeCommand;
 
 /// How long QEMU may take to end after it was told to.
-const QUIT: Duration = Duration::from_secs(20);
+const QUIT: Duration = Duration::from_secs(120);
 /// How long saving a guest's memory may take.
-const SAVE: Duration = Duration::from_secs(120);
+const SAVE: Duration = Duration::from_secs(600);
 
 /// How long QEMU's process may outlive the channels that it closed.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -136,6 +136,8 @@ def play(kind, disk, seed):
     os.sync()
     for writer in writers:
         writer.start()
+    for writer in writers:
+        wait_for("a writer's first durable file", lambda: writer.acknowledged or writer.error, 120)
     time.sleep(chance.uniform(0.5, 2.5))
     disk.below.cut()
     for writer in writers:

@@ -169,15 +169,20 @@ impl Core {
 
 /// Opens the backing stores of all devices that have theirs follow the states, or of none.
 fn open_all(devices: &[Arc<Device>]) -> Result {
-    for (opened, device) in devices.iter().enumerate() {
-        if let Err(e) = device.ops().reached(true) {
-            pr_err!(
-                "{}: a port would lead to it, but its backing store cannot be opened: error {}\n",
-                device.name().as_str(),
-                -e.to_errno()
-            );
-            let _ = close_all(devices.get(..opened).unwrap_or(&[]));
-            return Err(e);
+    let mut opened = KVec::with_capacity(devices.len(), GFP_KERNEL)?;
+    for device in devices {
+        match device.ops().reached(true) {
+            Ok(false) => {}
+            Ok(true) => opened.push(device.clone(), GFP_KERNEL)?,
+            Err(e) => {
+                pr_err!(
+                    "{}: a port would lead to it, but its backing store cannot be opened: error {}\n",
+                    device.name().as_str(),
+                    -e.to_errno()
+                );
+                let _ = close_all(&opened);
+                return Err(e);
+            }
         }
     }
     Ok(())
@@ -194,7 +199,7 @@ fn close_all(devices: &[Arc<Device>]) -> Result {
                 -e.to_errno()
             );
         });
-        result = result.and(closed);
+        result = result.and(closed.map(drop));
     }
     result
 }

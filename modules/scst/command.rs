@@ -330,10 +330,12 @@ impl Command<Decoded> {
 }
 
 impl Command<Decoded> {
-    /// The sense for data that end too early. The list of FORMAT UNIT has a length that its CDB does not name.
+    /// The sense for data that end too early. The list of FORMAT UNIT has a length that its CDB does not name; of COMPARE AND
+    /// WRITE it is byte 13 that does.
     fn cut_short(&self) -> Sense {
         match self.state.0.op.length {
             opcode::Length::FormatHeader => Sense::PARAMETER_LIST_LENGTH_ERROR,
+            opcode::Length::TwiceBlocks13 => Sense::invalid_field_in_cdb(13),
             _ => Sense::INVALID_FIELD_IN_CDB,
         }
     }
@@ -343,6 +345,11 @@ impl Command<Admitted> {
     /// Takes the command out of its nexus's task set, as [`Task::uncount`] does.
     pub(crate) fn uncount(&mut self) {
         self.nexus.uncount();
+    }
+
+    /// What keeps the command's port from letting it pass now: that port's state may be another than when it did.
+    pub fn port_refusal(&self) -> Option<Sense> {
+        self.nexus.access().refusal(self.decoded().op)
     }
 
     /// What was asked.

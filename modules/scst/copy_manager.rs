@@ -156,8 +156,8 @@ impl SessionOps for NoInitiator {
 
     fn limit_changed(&self, _lun: u16) {}
 
-    fn commands(&self, _lun: Option<u16>) -> u32 {
-        0
+    fn commands(&self, _lun: Option<u16>) -> Option<u32> {
+        Some(0)
     }
 
     fn close(&self) {}

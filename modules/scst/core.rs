@@ -32,6 +32,7 @@ use crate::kapi::sysfs::{Dir, Failed, Section};
 use crate::kapi::workq::{Threads, WorkQueue};
 use crate::name::Name;
 use crate::nexus::Nexus;
+use crate::proto::device_type::DeviceType;
 use crate::proto::mgmt;
 use crate::proto::sense::Sense;
 use crate::target::{Session, Target, TargetDriver};
@@ -332,7 +333,6 @@ impl Core {
                 .find(|d| d.device.as_ref().is_some_and(|d| Arc::ptr_eq(d, device)))
                 .ok_or(EBUSY)?;
             entry.device = None;
-            admin.ungroup_gone_device(device);
         }
         self.release_device(device);
         while let Some((place, lun)) = self.any_lun_of(device) {
@@ -340,6 +340,8 @@ impl Core {
                 crate::kapi::msleep(5);
             }
         }
+        // Only now: out of its group, every port would lead to the medium.
+        self.admin().ungroup_gone_device(device);
         let dirs = device.dirs().lock().take();
         if let Some(handler_dir) = self.admin().handler_dir(device.handler()) {
             handler_dir.unlink(device.name().as_cstr());
@@ -373,17 +375,24 @@ impl Core {
 
     /// The device's capacity is another now: every initiator is told, and has the new one read.
     pub fn capacity_changed(&self, device: &str) {
-        self.device_changed(device, Sense::CAPACITY_CHANGED);
+        self.device_changed(device, Sense::CAPACITY_CHANGED, |_| true);
     }
 
     /// The device says something else of itself now.
+    ///
+    /// Linux takes any unit attention of a drive for another disc, and has what is mounted fail. Where initiators are made to
+    /// read what changed, which needs no medium, that is all that those of a drive are told.
     pub fn identity_changed(&self, device: &str) {
-        self.device_changed(device, Sense::INQUIRY_DATA_CHANGED);
+        self.device_changed(device, Sense::INQUIRY_DATA_CHANGED, |nexus| {
+            nexus.device().device_type() != DeviceType::CdRom || !nexus.is_told_at_once()
+        });
     }
 
-    fn device_changed(&self, device: &str, sense: Sense) {
+    fn device_changed(&self, device: &str, sense: Sense, raises: impl Fn(&Nexus) -> bool) {
         self.for_each_nexus(device, &mut |nexus| {
-            nexus.unit_attentions().raise(sense, Precedence::Last);
+            if raises(nexus) {
+                nexus.unit_attentions().raise(sense, Precedence::Last);
+            }
             nexus.reread_later();
         });
         // Without memory, those who do not ask are not made to: they are told all the same.

@@ -72,10 +72,16 @@ pub trait DeviceOps: Attributes {
     }
 
     /// The ports of this machine that are in target port groups lead to the medium again, or not any more: a backing store
-    /// that follows their states is opened, or closed. Where it cannot be, everything is as before. Sleeps; must not have
-    /// initiators send commands, but may mark what they are to read again.
-    fn reached(&self, _is_reached: bool) -> Result {
-        Ok(())
+    /// that follows their states is opened, or closed. Returns whether it was not so before. Where it cannot be, everything is
+    /// as before. Sleeps; must not have initiators send commands, but may mark what they are to read again.
+    fn reached(&self, _is_reached: bool) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// What is written must not change meanwhile, as what is behind the device computes something from it. The initiator is told
+    /// when it finds the LUN; what finds it without that has to be copied.
+    fn needs_stable_pages(&self) -> bool {
+        false
     }
 
     /// NUMA node that the device was made for, -1 for none.

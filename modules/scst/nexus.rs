@@ -153,6 +153,11 @@ impl Nexus {
         self.access.mark_stale();
     }
 
+    /// Its initiator is made to read what has changed, as it changes.
+    pub(crate) fn is_told_at_once(&self) -> bool {
+        self.it.port.tells()
+    }
+
     /// What the initiator holds of a removable medium.
     #[inline]
     pub fn drive(&self) -> &Drive {

@@ -157,7 +157,8 @@ impl Turn<'_> {
         } else if moves {
             if let Some(state) = self.draft(0)?.filter(|state| state.head.aptpl) {
                 to.keep(state.view())?;
-                from.map_or(Ok(()), StateFile::forget)?;
+                let old = from.filter(|from| from.path() != to.path());
+                old.map_or(Ok(()), StateFile::forget)?;
             }
         }
         Ok(())

@@ -11,52 +11,64 @@ use kernel::sync::Arc;
 use crate::attention::Precedence;
 use crate::core::Core;
 use crate::device::Device;
+use crate::kapi::global;
+use crate::kapi::host::UnderReset;
+use crate::kapi::livemap::Live;
 use crate::kapi::tasks::Ending;
 use crate::nexus::Nexus;
 use crate::proto::sense::Sense;
 use crate::target::Session;
 
-/// What a session resets.
+/// A reset by a session, of which every command is to end that is under way when it begins.
 pub struct Reset<'a> {
     session: &'a Session,
-    lun: Option<u32>,
+    units: Units,
+}
+
+/// What is reset.
+enum Units {
+    /// The unit that this nexus leads to, whatever is put in its place meanwhile; `None` where there is none.
+    One(Option<Live<Nexus>>),
+    /// All that the session sees.
+    All,
 }
 
 impl<'a> Reset<'a> {
-    /// Of logical unit `lun`, or of all that the session sees.
-    pub fn new(session: &'a Session, lun: Option<u32>) -> Self {
-        Self { session, lun }
+    /// Begins to reset the unit that is logical unit `lun` now. Called by error handling, allocates nothing.
+    pub fn of_unit(session: &'a Session, lun: u64) -> Self {
+        let lun = u32::try_from(lun).ok();
+        let unit = lun.and_then(|lun| session.luns.get(lun));
+        Self::begin(session, Units::One(unit))
+    }
+
+    /// Begins to reset all units that the session sees. Called by error handling, allocates nothing.
+    pub fn of_all(session: &'a Session) -> Self {
+        Self::begin(session, Units::All)
     }
 
     /// Has every command of the units end that is under way now: the session's own as ended by a reset, those of other
-    /// initiators as the unit's TAS says. Does not wait for them. Called by error handling, allocates nothing.
-    pub fn abort(&self, core: &Core) {
-        self.for_each_nexus(core, &mut |nexus| {
-            let own = core::ptr::eq(nexus.it(), &*self.session.it);
-            nexus.tasks().abort(if own {
+    /// initiators as the unit's TAS says. Does not wait for them.
+    fn begin(session: &'a Session, units: Units) -> Self {
+        let this = Self { session, units };
+        this.for_each_nexus(&mut |nexus| {
+            nexus.tasks().abort(if this.is_own(nexus) {
                 Ending::Reset
             } else {
                 nexus.device().ending_by_others()
             });
             nexus.tasks().tell_apart();
         });
+        this
     }
 
-    /// Whether those commands have ended. Called by error handling, allocates nothing.
-    pub fn is_clear(&self, core: &Core) -> bool {
-        let mut clear = true;
-        self.for_each_nexus(core, &mut |nexus| clear &= nexus.tasks().have_gone());
-        clear
-    }
-
-    /// They have: the units are reset, and their initiators told. Called by error handling, allocates nothing.
-    pub fn complete(&self, core: &Core) {
-        self.for_each_lun(&mut |nexus| core.reset_occurred(nexus.device()));
+    fn is_own(&self, nexus: &Nexus) -> bool {
+        core::ptr::eq(nexus.it(), &*self.session.it)
     }
 
     /// Calls `f`, which may sleep, for every nexus of what is reset, and for those in whose place another is and whose
     /// commands have yet to end.
-    fn for_each_nexus(&self, core: &Core, f: &mut dyn FnMut(&Nexus)) {
+    fn for_each_nexus(&self, f: &mut dyn FnMut(&Nexus)) {
+        let Ok(core) = global::core() else { return };
         let mut last = 0;
         while let Some(session) = core.next_session(last) {
             last = session.number;
@@ -68,34 +80,32 @@ impl<'a> Reset<'a> {
                 next = session.luns.at_or_after(lun.saturating_add(1));
             }
         }
-        self.for_each_lun(&mut |own| own.device().for_each_replaced(|nexus| f(nexus.value())));
+        self.for_each_unit(&mut |own| own.device().for_each_replaced(|nexus| f(nexus.value())));
     }
 
-    /// Calls `f` for every LUN of the session that is reset.
-    fn for_each_lun(&self, f: &mut dyn FnMut(&Nexus)) {
+    /// Calls `f` for the session's own nexus to every unit that is reset.
+    fn for_each_unit(&self, f: &mut dyn FnMut(&Nexus)) {
+        if let Units::One(unit) = &self.units {
+            return unit.iter().for_each(|unit| f(unit));
+        }
         let luns = &self.session.luns;
-        let mut next = self.lun.or_else(|| luns.first());
+        let mut next = luns.first();
         while let Some(lun) = next {
             if let Some(nexus) = luns.get(lun) {
                 f(&nexus);
             }
-            next = match self.lun {
-                Some(_) => None,
-                None => luns.at_or_after(lun.saturating_add(1)),
-            };
+            next = luns.at_or_after(lun.saturating_add(1));
         }
     }
 
     /// Whether what `nexus` leads to, at `lun` of its session, is reset.
     fn concerns(&self, lun: u32, nexus: &Nexus) -> bool {
-        let luns = &self.session.luns;
-        let is_at = |own: u32| {
-            let own = luns.get(own);
-            own.is_some_and(|own| Arc::ptr_eq(own.device(), nexus.device()))
-        };
-        if let Some(own) = self.lun {
-            return is_at(own);
+        let leads_there = |own: &Nexus| Arc::ptr_eq(own.device(), nexus.device());
+        if let Units::One(unit) = &self.units {
+            return unit.as_ref().is_some_and(|unit| leads_there(unit));
         }
+        let luns = &self.session.luns;
+        let is_at = |own: u32| luns.get(own).is_some_and(|own| leads_there(&own));
         // Most often it has the same number there.
         if is_at(lun) {
             return true;
@@ -108,6 +118,30 @@ impl<'a> Reset<'a> {
             next = luns.at_or_after(own.saturating_add(1));
         }
         false
+    }
+}
+
+impl UnderReset for Reset<'_> {
+    fn is_clear(&self) -> bool {
+        let mut clear = true;
+        self.for_each_nexus(&mut |nexus| clear &= nexus.tasks().have_gone());
+        clear
+    }
+
+    /// The units are reset, and their initiators told.
+    fn complete(&self) {
+        let Ok(core) = global::core() else { return };
+        self.for_each_unit(&mut |nexus| core.reset_occurred(nexus.device()));
+    }
+
+    /// Other initiators' commands end without an answer, if they do so at all: they are told of it now, as no reset will have
+    /// occurred that tells them.
+    fn give_up(&self) {
+        self.for_each_nexus(&mut |nexus| {
+            if !self.is_own(nexus) && nexus.device().ending_by_others() == Ending::Silence {
+                nexus.unit_attentions().commands_cleared();
+            }
+        });
     }
 }
 

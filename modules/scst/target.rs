@@ -69,8 +69,9 @@ pub trait SessionOps: Attributes {
     /// The device at a LUN takes another number of commands at once. Sleeps.
     fn limit_changed(&self, lun: u16);
 
-    /// Commands that came in at `lun`, or at all LUNs, and were not yet given back. Sleeps.
-    fn commands(&self, lun: Option<u16>) -> u32;
+    /// Commands that came in at `lun`, or at all LUNs, and were not yet given back. `None` where that cannot be told for a
+    /// second, as LUNs come or go. Sleeps.
+    fn commands(&self, lun: Option<u16>) -> Option<u32>;
 
     /// Calls `f`, which must not sleep, for every command that came in and was not yet given back. `false` where that
     /// cannot be told now, as LUNs come or go.

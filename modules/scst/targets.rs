@@ -132,15 +132,15 @@ impl Core {
             if let Some(own) = target.group_named_mut(None) {
                 own.removing = true;
             }
-            let place = Place::of_target(driver, &target.name);
-            admin.ungroup_gone_target(&place.target);
-            place
+            Place::of_target(driver, &target.name)
         };
         while let Some(session) = self.any_session_of(driver, name) {
             if self.close_session(&session).is_err() {
                 crate::kapi::msleep(5);
             }
         }
+        // Only now: out of its group, the port would lead to every medium.
+        self.admin().ungroup_gone_target(&place.target);
         while let Some(group) = self.any_group_of(&place) {
             place.group = Some(group);
             if self.drop_group(&place).is_err() {

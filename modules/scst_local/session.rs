@@ -13,12 +13,17 @@ use scst::kapi::cmnd::Cmnd;
 use scst::kapi::device::VirtualDevice;
 use scst::kapi::global;
 use scst::kapi::host::{Host, HostOps, Recovery, Sent};
+use scst::kapi::msleep;
 use scst::kapi::sysfs::{Attr, Attributes, Dir, Page};
 use scst::reset::Reset;
 use scst::target::{Session, SessionOps};
 
 use crate::driver::{self, Stats};
 use crate::transport_id;
+
+/// How often, and after how many milliseconds, somebody who counts commands looks whether the host can be used.
+const COUNT_TRIES: u32 = 100;
+const COUNT_WAIT_MS: u32 = 10;
 
 /// A connected session.
 #[pin_data]
@@ -70,18 +75,6 @@ impl LocalSession {
         Ok(this)
     }
 
-    /// What is reset by `what`, if it is a reset.
-    fn reset_of(&self, what: Recovery) -> Option<Reset<'_>> {
-        match what {
-            Recovery::Abort => None,
-            Recovery::LunReset(lun) => {
-                let lun = u32::try_from(lun).ok()?;
-                Some(Reset::new(&self.session, Some(lun)))
-            }
-            Recovery::TargetReset => Some(Reset::new(&self.session, None)),
-        }
-    }
-
     fn with_host(&self, f: impl FnOnce(&Host<Self>)) {
         if let Some(parts) = self.host.lock().as_ref() {
             f(&parts.host);
@@ -108,16 +101,19 @@ impl HostOps for LocalSession {
             })
     }
 
-    fn abort_all(&self, what: Recovery) {
-        if let (Some(reset), Ok(core)) = (self.reset_of(what), global::core()) {
-            reset.abort(&core);
-        }
+    fn needs_stable_pages(&self, lun: u64) -> bool {
+        let nexus = u32::try_from(lun)
+            .ok()
+            .and_then(|lun| self.session.luns().get(lun));
+        nexus.is_some_and(|nexus| nexus.device().ops().needs_stable_pages())
     }
 
-    fn have_ended(&self, what: Recovery) -> bool {
-        match (self.reset_of(what), global::core()) {
-            (Some(reset), Ok(core)) => reset.is_clear(&core),
-            _ => true,
+    type Reset<'a> = Reset<'a>;
+
+    fn reset(&self, what: Recovery) -> Reset<'_> {
+        match what {
+            Recovery::LunReset(lun) => Reset::of_unit(&self.session, lun),
+            Recovery::Abort | Recovery::TargetReset => Reset::of_all(&self.session),
         }
     }
 
@@ -128,9 +124,6 @@ impl HostOps for LocalSession {
             Recovery::TargetReset => &self.stats.target_resets,
         };
         count.fetch_add(1, Relaxed);
-        if let (Some(reset), Ok(core)) = (self.reset_of(what), global::core()) {
-            reset.complete(&core);
-        }
     }
 }
 
@@ -162,10 +155,16 @@ impl SessionOps for LocalSession {
         self.with_host(|host| host.limit_lun(u32::from(lun)));
     }
 
-    fn commands(&self, lun: Option<u16>) -> u32 {
-        let mut commands = 0;
-        self.with_host(|host| commands = host.commands(lun.map(u32::from)));
-        commands
+    fn commands(&self, lun: Option<u16>) -> Option<u32> {
+        // Whoever removes a LUN holds the host until its store answers, which may be never.
+        for _ in 0..COUNT_TRIES {
+            if let Some(guard) = self.host.try_lock() {
+                let host = guard.as_ref();
+                return Some(host.map_or(0, |parts| parts.host.commands(lun.map(u32::from))));
+            }
+            msleep(COUNT_WAIT_MS);
+        }
+        None
     }
 
     fn list_commands(&self, f: &mut dyn FnMut(Sent<'_>)) -> bool {

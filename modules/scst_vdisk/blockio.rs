@@ -7,6 +7,7 @@ use core::ops::Deref;
 
 use kernel::prelude::*;
 use kernel::str::CStr;
+use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::Arc;
 
 use scst::command::{Admitted, Command, Outcome};
@@ -37,6 +38,8 @@ pub(crate) struct BlockIo {
     access: Access,
     /// Bytes of a logical block of the disk.
     block_size: u32,
+    /// What was acknowledged was lost as the device was closed, or before, and no initiator was told.
+    owes: Atomic<bool>,
 }
 
 /// An open block device.
@@ -95,6 +98,10 @@ impl Medium for Device {
     fn make_stable_for_others(&self) -> Result {
         self.device.sync_for_others()
     }
+
+    fn tell_next(&self) {
+        self.device.tell_next();
+    }
 }
 
 /// What `f` works on, on the queue.
@@ -114,6 +121,7 @@ impl BlockIo {
             device: Slot::new()?,
             access,
             block_size,
+            owes: Atomic::new(false),
         })
     }
 
@@ -144,13 +152,23 @@ impl Store for BlockIo {
             unmap_units: device.discard_units(),
         };
         let writers = Writers::new()?;
+        if self.owes.xchg(false, Relaxed) {
+            device.tell_next();
+        }
         self.device.put(Ready::new(Device { device, writers })?)?;
         Ok(facts)
     }
 
     fn close(&self) -> Result {
         self.sync()?;
-        self.device.clear_and(|open| open.device.sync())
+        self.device.clear_and(|open| {
+            let last = open.device.sync_for_others();
+            open.device.wait_for_detached();
+            if open.device.take_untold() {
+                self.owes.store(true, Relaxed);
+            }
+            last
+        })
     }
 
     fn is_open(&self) -> bool {
@@ -168,19 +186,30 @@ impl Store for BlockIo {
             .is_none_or(|device| device.has_write_cache())
     }
 
+    fn needs_stable_pages(&self) -> bool {
+        self.device
+            .get()
+            .is_some_and(|device| device.needs_stable_pages())
+    }
+
     #[inline]
     fn transfer(&self, cmd: Command<Admitted>, request: Request) {
         let Some(device) = self.device.get() else {
             return not_open(cmd);
         };
-        let (writer, done): (_, fn(_, _)) = match request.way {
-            Transfer::Read => (None, read_done),
+        let writer = match request.way {
+            Transfer::Read => None,
             Transfer::Write => match device.writers.enter(request.range) {
-                Some(writer) => (Some(writer), write_done),
+                Some(writer) => Some(writer),
                 None => return self.transfer_by_copy(cmd, request),
             },
         };
         let io = block_io(&cmd, request.now(&cmd), device.logical_block_size());
+        let done: fn(_, _) = match (io.way, io.durable) {
+            (Transfer::Read, _) => read_done,
+            (Transfer::Write, false) => write_done,
+            (Transfer::Write, true) => durable_write_done,
+        };
         if io.way == Transfer::Read && io.durable {
             return self.transfer_by_copy(cmd, request);
         }
@@ -210,7 +239,7 @@ impl Store for BlockIo {
                     true => Err(EIO),
                     false => flushed,
                 };
-                told(cmd, &device, result)
+                told(cmd, &device, result).map_err(write_failed)
             });
         });
     }
@@ -220,7 +249,8 @@ impl Store for BlockIo {
             return not_open(cmd);
         };
         if device.take_untold() {
-            return finish(cmd, Err(failed(Transfer::Write, EIO)));
+            let failure = told(&cmd, &device, Err(EIO));
+            return finish(cmd, failure.map_err(write_failed));
         }
         if answer == Answer::First && device.flush_detached() {
             return finish(cmd, Ok(()));
@@ -278,6 +308,11 @@ impl BlockIo {
             let writer = is_write.then(|| device.writers.enter_in_turn(request.range));
             let io = block_io(&cmd, request.now(&cmd), device.logical_block_size());
             let result = device.transfer_by_copy(cmd.cmnd(), io);
+            let result = if io.durable {
+                told(&cmd, &device, result)
+            } else {
+                result
+            };
             drop(writer);
             finish(cmd, result.map_err(|e| failed(io.way, e)));
         });
@@ -287,7 +322,10 @@ impl BlockIo {
 /// What to ask the device for: no more than the initiator's buffer holds, in whole blocks of the device.
 #[inline]
 fn block_io(cmd: &Command<Admitted>, io: Io, block_size: u32) -> bdev::BlockIo {
-    let buffer = u64::from(cmd.cmnd().buffer_len()).next_multiple_of(u64::from(block_size));
+    let buffer = u64::from(cmd.cmnd().buffer_len());
+    let buffer = buffer
+        .checked_next_multiple_of(u64::from(block_size))
+        .unwrap_or(buffer);
     bdev::BlockIo {
         way: io.way,
         offset: io.range.offset,
@@ -307,21 +345,32 @@ fn flush_done(job: Job<Started>, result: Result) {
     let Job { cmd, errand } = job;
     let result = told(&cmd, &errand.1, result);
     drop(errand);
-    finish(cmd, result);
+    finish(cmd, result.map_err(write_failed));
 }
 
-/// How a flush ends. A failure that its command does not tell, as it was aborted, is for the next to tell. Any context.
-fn told(cmd: &Command<Admitted>, device: &BlockDevice, result: Result) -> Result<(), Outcome> {
-    if result.is_err() && cmd.is_aborted() {
-        device.tell_next();
-    }
-    result.map_err(|e| failed(Transfer::Write, e))
+/// How a flush for `cmd` ended, or what has one in it. A failure that this command does not tell, as it was aborted, is for the
+/// next to tell. Any context.
+fn told(cmd: &Command<Admitted>, device: &BlockDevice, result: Result) -> Result {
+    result.inspect_err(|_| {
+        if cmd.is_aborted() {
+            device.tell_next();
+        }
+    })
+}
+
+fn write_failed(error: Error) -> Outcome {
+    failed(Transfer::Write, error)
+}
+
+fn durable_write_done(job: Job<Started>, result: Result) {
+    let result = told(&job.cmd, &job.errand.1, result);
+    write_done(job, result);
 }
 
 fn write_done(job: Job<Started>, result: Result) {
     let Job { cmd, errand } = job;
     drop(errand);
-    finish(cmd, result.map_err(|e| failed(Transfer::Write, e)));
+    finish(cmd, result.map_err(write_failed));
 }
 
 fn verify(
@@ -346,7 +395,7 @@ fn verify(
     } else {
         device.sync()
     };
-    before.map_err(|e| failed(Transfer::Write, e))?;
+    told(cmd, device, before).map_err(write_failed)?;
     read_back(cmd, range, check, block_size, |offset, piece| {
         device.read_at(offset, piece)
     })

@@ -12,6 +12,7 @@ use scst::mode::{Mode, Version};
 use scst::nexus::Nexus;
 use scst::proto::mode::ModeState;
 use scst::proto::sense::Sense;
+use scst::proto::status::Status;
 
 use crate::store::finish;
 use crate::writers::{wait_for, Writers};
@@ -64,7 +65,11 @@ impl CacheOff {
         }
         // A flush that fails says so to its initiator, or to the next who flushes, and the cache is off.
         self.before = None;
-        let result = flush(&cmd);
+        let result = match flush(&cmd) {
+            // Another command that wanted the same was cut short: what it went back to is not what this one may call done.
+            Ok(()) if self.mode.wce() => Err(Outcome::Status(Status::Busy)),
+            other => other,
+        };
         finish(cmd, result);
     }
 }
@@ -73,7 +78,8 @@ impl Drop for CacheOff {
     fn drop(&mut self) {
         let back = self.before.take();
         if back.is_some_and(|(back, version)| self.mode.replace(version, &back).is_some()) {
-            tell_others(&self.nexus, Sense::MODE_PARAMETERS_CHANGED);
+            // Its initiator too: an earlier command of its own may have ended well that wanted no cache.
+            tell_all(&self.nexus, Sense::MODE_PARAMETERS_CHANGED);
         }
         self.mode.cache_went_off();
     }
@@ -81,9 +87,18 @@ impl Drop for CacheOff {
 
 /// Raises a condition at every nexus to the device but `by`. Sleeps.
 pub(crate) fn tell_others(by: &Nexus, sense: Sense) {
+    tell(by, sense, |nexus| !core::ptr::eq(nexus, by));
+}
+
+/// Raises a condition at every nexus to the device that `of` leads to. Sleeps.
+fn tell_all(of: &Nexus, sense: Sense) {
+    tell(of, sense, |_| true);
+}
+
+fn tell(of: &Nexus, sense: Sense, who: impl Fn(&Nexus) -> bool) {
     let Ok(core) = global::core() else { return };
-    core.for_each_nexus(by.device().name().as_str(), &mut |nexus| {
-        if !core::ptr::eq(nexus, by) {
+    core.for_each_nexus(of.device().name().as_str(), &mut |nexus| {
+        if who(nexus) {
             nexus.unit_attentions().raise(sense, Precedence::Last);
         }
     });

@@ -118,10 +118,21 @@ impl Cdrom {
 
     /// The disc, if it can be read.
     pub(crate) fn disc(&self) -> Result<Live<Disc>, Sense> {
+        // In this order: whoever gets a new disc finds the tray closing, or that it was told of the disc.
+        let disc = self.disc.get();
         match self.tray() {
             Tray::Open => Err(Sense::TRAY_OPEN),
             Tray::Closing => Err(Sense::BECOMING_READY),
-            Tray::Closed => self.disc.get().ok_or(Sense::MEDIUM_NOT_PRESENT),
+            Tray::Closed => disc.ok_or(Sense::MEDIUM_NOT_PRESENT),
+        }
+    }
+
+    /// The disc, for a command that has passed whatever its initiator had to be told: which may have become more since then.
+    pub(crate) fn disc_for(&self, cmd: &Command<Admitted>) -> Result<Live<Disc>, Sense> {
+        let disc = self.disc()?;
+        match cmd.nexus().unit_attentions().take() {
+            Some(attention) => Err(attention),
+            None => Ok(disc),
         }
     }
 

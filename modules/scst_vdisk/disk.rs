@@ -212,10 +212,14 @@ impl<S: Store> Disk<S> {
     }
 
     /// Opens the store again that was closed while no port led to the medium, which is the same as before but for its size.
-    fn reopen(&self) -> Result {
+    /// Returns whether it was closed.
+    fn reopen(&self) -> Result<bool> {
         let filename = self.filename.lock();
-        if self.store.is_open() || !self.open(&filename)? {
-            return Ok(());
+        if self.store.is_open() {
+            return Ok(false);
+        }
+        if !self.open(&filename)? {
+            return Ok(true);
         }
         global::core()?.for_each_nexus(self.unit.name(), &mut |nexus| {
             nexus
@@ -223,16 +227,17 @@ impl<S: Store> Disk<S> {
                 .raise(Sense::CAPACITY_CHANGED, Precedence::Last);
             nexus.reread_later();
         });
-        Ok(())
+        Ok(true)
     }
 
-    /// Closes the store, having brought everything onto stable storage. Nothing happens where it is closed.
-    pub(crate) fn deactivate(&self) -> Result {
+    /// Closes the store, having brought everything onto stable storage. Returns whether it was open.
+    pub(crate) fn deactivate(&self) -> Result<bool> {
         let _filename = self.filename.lock();
         if !self.store.is_open() {
-            return Ok(());
+            return Ok(false);
         }
-        self.store.close()
+        self.store.close()?;
+        Ok(true)
     }
 
     /// Gives the disk another store, to be opened later. `EINVAL` while the present one is open.
@@ -391,13 +396,17 @@ impl<S: Store> DeviceOps for Disk<S> {
         self.store.set_threads(most);
     }
 
+    fn needs_stable_pages(&self) -> bool {
+        self.store.needs_stable_pages()
+    }
+
     fn sets_port_groups(&self) -> bool {
         self.expl_alua.load(Relaxed)
     }
 
-    fn reached(&self, is_reached: bool) -> Result {
+    fn reached(&self, is_reached: bool) -> Result<bool> {
         match (self.bind_alua_state.load(Relaxed), is_reached) {
-            (false, _) => Ok(()),
+            (false, _) => Ok(false),
             (true, true) => self.reopen(),
             (true, false) => self.deactivate(),
         }

@@ -77,7 +77,7 @@ impl<S: Store> Attributes for Disk<S> {
             File::Sync => self.store.sync(),
             File::Active => match mgmt::flag(text).map_err(errno)? {
                 true => self.activate(),
-                false => self.deactivate(),
+                false => self.deactivate().map(drop),
             },
             File::Async => self.store.set_async(mgmt::flag(text).map_err(errno)?),
             File::BindAluaState => {

@@ -44,6 +44,8 @@ pub(crate) struct FileIo {
     o_direct: bool,
     /// Transfers are started, and not waited for.
     is_async: Atomic<bool>,
+    /// What was acknowledged was lost as the file was closed, or before, and no initiator was told.
+    owes: Atomic<bool>,
 }
 
 /// An open file.
@@ -76,6 +78,7 @@ impl FileIo {
             block_size,
             o_direct,
             is_async: Atomic::new(is_async),
+            owes: Atomic::new(false),
         })
     }
 
@@ -117,6 +120,9 @@ impl Store for FileIo {
             direct,
             writers,
         };
+        if self.owes.xchg(false, Relaxed) {
+            image.file.tell_next();
+        }
         self.image.put(Ready::new(image)?)?;
         Ok(Facts {
             size,
@@ -131,7 +137,13 @@ impl Store for FileIo {
 
     fn close(&self) -> Result {
         self.sync()?;
-        self.image.clear_and(|image| image.file.sync())
+        self.image.clear_and(|image| {
+            let last = image.file.sync();
+            if image.file.take_untold() {
+                self.owes.store(true, Relaxed);
+            }
+            last
+        })
     }
 
     fn is_open(&self) -> bool {
@@ -152,7 +164,7 @@ impl Store for FileIo {
                 let (image, request) = errand;
                 let writer = image.writer(request);
                 let io = request.now(&cmd);
-                let result = image.transfer(cmd.cmnd(), io);
+                let result = image.transfer(&cmd, io);
                 drop(writer);
                 finish(cmd, result);
             });
@@ -168,7 +180,7 @@ impl Store for FileIo {
         self.queue.run(Job { cmd, errand }, |Job { cmd, errand }| {
             let (image, off) = errand;
             off.flush(cmd, &image.writers, |cmd| {
-                flush_for(cmd, &image.file, ByteRange::EVERYTHING)
+                flush(cmd, &image.file, ByteRange::EVERYTHING)
             });
         });
     }
@@ -182,7 +194,7 @@ impl Store for FileIo {
         }
         self.run(cmd, range, |Job { cmd, errand }| {
             let (image, range) = errand;
-            let result = flush_for(&cmd, &image.file, range);
+            let result = flush(&cmd, &image.file, range);
             finish(cmd, result);
         });
     }
@@ -246,11 +258,12 @@ impl Image {
     }
 
     /// Moves data. Where the storage below cannot take the initiator's buffer as it lies, past the page cache, it is copied.
-    fn transfer(&self, cmnd: &Cmnd, io: Io) -> Result<(), Outcome> {
+    fn transfer(&self, cmd: &Command<Admitted>, io: Io) -> Result<(), Outcome> {
+        let cmnd = cmd.cmnd();
         if io.way == Transfer::Write {
             self.holds(io.range).map_err(|e| failed(io.way, e))?;
         } else if io.durable {
-            flush(&self.file, io.range)?;
+            flush(cmd, &self.file, io.range)?;
             self.file.forget_range(io.range.offset, io.range.len);
         }
         let before = self.file.mark_errors();
@@ -260,7 +273,7 @@ impl Image {
         };
         moved
             .and_then(|()| match io.durable && io.way == Transfer::Write {
-                true => make_stable(&self.file, io.range, &before),
+                true => told(cmd, &self.file, make_stable(&self.file, io.range, &before)),
                 false => Ok(()),
             })
             .map_err(|e| failed(io.way, e))
@@ -282,7 +295,7 @@ impl Image {
         if write {
             let way = Transfer::Write;
             self.transfer(
-                cmd.cmnd(),
+                cmd,
                 Io {
                     way,
                     range,
@@ -290,7 +303,7 @@ impl Image {
                 },
             )?;
         } else {
-            flush(&self.file, range)?;
+            flush(cmd, &self.file, range)?;
         }
         self.file.forget_range(range.offset, range.len);
         compare(self.data(), cmd, range, check)
@@ -353,6 +366,10 @@ impl Medium for Image {
     fn make_stable_for_others(&self) -> Result {
         self.file.sync()
     }
+
+    fn tell_next(&self) {
+        self.file.tell_next();
+    }
 }
 
 /// What a transfer that was started needs until it ends.
@@ -370,7 +387,7 @@ fn start(Job { cmd, errand }: Errand<Request>) {
     let kept = image.clone();
     // Through the page cache there is nothing to start, and what the cache lost has to be asked for.
     let Some(file) = &kept.direct else {
-        let result = image.transfer(cmd.cmnd(), io);
+        let result = image.transfer(&cmd, io);
         drop(writer);
         return finish(cmd, result);
     };
@@ -389,7 +406,7 @@ fn start(Job { cmd, errand }: Errand<Request>) {
     match result {
         Ok(moved) if moved == request.len => finish(cmd, Ok(())),
         Ok(_) | Err(EINVAL | ENOMEM) => {
-            let result = image.transfer(cmd.cmnd(), io);
+            let result = image.transfer(&cmd, io);
             finish(cmd, result);
         }
         Err(e) => cmd.finish(failed(io.way, e)),
@@ -472,18 +489,20 @@ fn fill(file: &File, offset: u64, piece: &mut Bounce) -> Result {
     }
 }
 
-fn flush(file: &File, range: ByteRange) -> Result<(), Outcome> {
-    file.sync_range(range.offset, range.len)
+/// Brings what was written to `range`, by whomever, onto stable storage. Sleeps.
+fn flush(cmd: &Command<Admitted>, file: &File, range: ByteRange) -> Result<(), Outcome> {
+    told(cmd, file, file.sync_range(range.offset, range.len))
         .map_err(|e| failed(Transfer::Write, e))
 }
 
-/// [`flush`] for a command that nothing else comes of: a failure that it does not tell, as it was aborted, is for the next to tell.
-fn flush_for(cmd: &Command<Admitted>, file: &File, range: ByteRange) -> Result<(), Outcome> {
-    let result = flush(file, range);
-    if result.is_err() && cmd.is_aborted() {
-        file.tell_next();
-    }
-    result
+/// How bringing something onto stable storage for `cmd` went. The kernel tells each failure once: what this command does not
+/// pass on, as it was aborted, is for the next to tell.
+fn told(cmd: &Command<Admitted>, file: &File, result: Result) -> Result {
+    result.inspect_err(|_| {
+        if cmd.is_aborted() {
+            file.tell_next();
+        }
+    })
 }
 
 /// Reads `range` of `file` and checks it. Sleeps.

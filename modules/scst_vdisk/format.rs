@@ -26,22 +26,32 @@ pub(crate) struct Progress(Atomic<u32>);
 /// No format is running; otherwise the number is by one more than the 65536ths that are done.
 const IDLE: u32 = 0;
 
+/// None is running, and nobody was told yet that the last one failed.
+const FAILED: u32 = u32::MAX;
+
 impl Progress {
     /// Of a disk that is not being formatted.
     pub(crate) fn new() -> Self {
         Self(Atomic::new(IDLE))
     }
 
-    /// A format is running. Any context.
+    /// Commands have to be told something. Any context.
     #[inline]
-    pub(crate) fn is_running(&self) -> bool {
+    fn is_to_be_told(&self) -> bool {
         self.0.load(Relaxed) != IDLE
     }
 
     /// What commands are told while a format is running (SBC-3 4.33). Any context.
     pub(crate) fn sense(&self) -> Option<Sense> {
-        let done = self.0.load(Relaxed).checked_sub(1)?;
+        let done = self.0.load(Relaxed);
+        let done = done.checked_sub(1).filter(|_| done != FAILED)?;
         Some(Sense::formatting(u16::try_from(done).unwrap_or(u16::MAX)))
+    }
+
+    /// What one command is told after a format that failed and whose own was answered before. Any context.
+    fn failure(&self) -> Option<Sense> {
+        let told = self.0.load(Relaxed) == FAILED && self.0.cmpxchg(FAILED, IDLE, Relaxed).is_ok();
+        told.then_some(Sense::FORMAT_FAILED)
     }
 
     fn set(&self, done: u64, all: u64) {
@@ -69,6 +79,7 @@ impl Drop for Format {
 impl Format {
     /// `None` while another is running.
     fn begin(progress: &Arc<Progress>, whole: ByteRange, volatile: bool) -> Option<Self> {
+        let _ = progress.failure();
         progress.0.cmpxchg(IDLE, 1, Full).ok()?;
         Some(Self {
             progress: progress.clone(),
@@ -84,21 +95,28 @@ impl Format {
         stop: impl Fn() -> bool,
     ) -> Result<(), Outcome> {
         let then = medium.now();
-        self.give_back(medium, stop)?;
-        match self.volatile {
-            true => medium
-                .make_stable(self.whole, &then)
-                .map_err(|_| Sense::FORMAT_FAILED.into()),
-            false => Ok(()),
+        self.give_back(medium, &stop)?;
+        if !self.volatile {
+            return Ok(());
         }
+        medium.make_stable(self.whole, &then).map_err(|_| {
+            if stop() {
+                medium.tell_next();
+            }
+            Sense::FORMAT_FAILED.into()
+        })
     }
 
-    /// [`Format::carry_out`] for a command that was answered before: what cannot be made stable is told to whoever flushes
-    /// next. Sleeps.
+    /// [`Format::carry_out`] for a command that was answered before: that it failed is told to whose command comes first
+    /// afterwards, and what cannot be made stable also to whoever flushes next. Sleeps.
     pub(crate) fn carry_out_unasked<M: Medium>(self, medium: &M) {
         let is_done = self.give_back(medium, || false).is_ok();
         if !is_done || (self.volatile && medium.make_stable_for_others().is_err()) {
             pr_err!("a format that was answered before has failed\n");
+            let progress = self.progress.clone();
+            drop(self);
+            // Not where another has begun meanwhile.
+            let _ = progress.0.cmpxchg(IDLE, FAILED, Full);
         }
     }
 
@@ -133,10 +151,12 @@ impl<S: Store> Disk<S> {
     /// What keeps a command from being carried out because of a format.
     #[inline]
     pub(crate) fn format_in_the_way(&self, command: &Cdb) -> Option<Sense> {
-        if !self.thin || !self.formatting.is_running() || is_answered_meanwhile(command) {
+        if !self.thin || !self.formatting.is_to_be_told() || is_answered_meanwhile(command) {
             return None;
         }
-        self.formatting.sense()
+        self.formatting
+            .sense()
+            .or_else(|| self.formatting.failure())
     }
 
     /// FORMAT UNIT.

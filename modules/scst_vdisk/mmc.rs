@@ -2,6 +2,8 @@
 
 //! The commands of a CD-ROM drive (MMC-6).
 
+use kernel::prelude::*;
+
 use scst::command::{Admitted, Command, Outcome};
 use scst::execute::cut;
 use scst::kapi::file::Transfer;
@@ -39,7 +41,7 @@ impl Cdrom {
             let outcome = self.answer(&cmd, command);
             return cmd.finish(outcome);
         }
-        let disc = match self.disc() {
+        let disc = match self.disc_for(&cmd) {
             Ok(disc) => disc,
             Err(sense) => return cmd.finish(sense.into()),
         };
@@ -62,17 +64,17 @@ impl Cdrom {
             Ok(range) if range.len > 0 => range,
             other => return finish(cmd, other.map(|_| ()).map_err(Outcome::Check)),
         };
-        let errand = (disc, range);
+        let errand = (disc, range, lba);
         self.queue.run(Job { cmd, errand }, |job| {
             let Job { cmd, errand } = job;
-            let (disc, range) = errand;
+            let (disc, range, lba) = errand;
             let io = Io {
                 way: Transfer::Read,
                 range,
                 durable: false,
             };
             let result = fileio::move_data(&disc.file, cmd.cmnd(), io);
-            finish(cmd, result.map_err(|e| failed(io.way, e)));
+            finish(cmd, result.map_err(|e| not_read(e, lba)));
         });
     }
 
@@ -191,6 +193,14 @@ impl Cdrom {
         respond(cmd, alloc_len, |out| {
             mmc::event_status(polled, classes, event, status, out)
         })
+    }
+}
+
+/// How a read from block `lba` on ends that the image failed. Linux takes a sense that names no block for one that names block 0.
+fn not_read(error: Error, lba: u64) -> Outcome {
+    match failed(Transfer::Read, error) {
+        Outcome::Check(sense) => sense.with_information(lba).into(),
+        other => other,
     }
 }
 

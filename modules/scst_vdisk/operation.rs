@@ -56,6 +56,9 @@ pub(crate) trait Medium {
     /// Brings everything onto stable storage, for somebody else than those who wrote: where that fails, the next who asks for
     /// the same is told.
     fn make_stable_for_others(&self) -> Result;
+
+    /// That something could not be brought onto stable storage is told to nobody: the next who asks for that is told.
+    fn tell_next(&self);
 }
 
 /// The disk that an operation is for.
@@ -117,7 +120,7 @@ impl Operation {
                 let _writer = medium.writers().enter_in_turn(range);
                 same_block(cmnd, block_size, zeroes)
                     .and_then(|block| write_same(medium, cmd, range, &block, unmap))
-                    .and_then(|()| flush_if(medium, range, &then, durability.is_due(cmd)))
+                    .and_then(|()| flush_if(medium, cmd, (range, &then), durability))
             }
             Self::Unmap {
                 geometry,
@@ -125,12 +128,10 @@ impl Operation {
                 max_blocks,
                 durability,
             } => unmap_list(medium, cmd, geometry, (list_len, max_blocks)).and_then(|touched| {
-                flush_if(
-                    medium,
-                    touched,
-                    &then,
-                    touched.len > 0 && durability.is_due(cmd),
-                )
+                match touched.len {
+                    0 => Ok(()),
+                    _ => flush_if(medium, cmd, (touched, &then), durability),
+                }
             }),
             Self::Status {
                 geometry,
@@ -139,7 +140,7 @@ impl Operation {
             } => return status(medium, cmd, geometry, lba, alloc_len),
             Self::CompareAndWrite { range, durability } => {
                 compare_and_write(medium, cmd, range, |range| {
-                    flush_if(medium, range, &then, durability.is_due(cmd))
+                    flush_if(medium, cmd, (range, &then), durability)
                 })
             }
             Self::Format(format) => format.carry_out(medium, || cmd.is_aborted()),
@@ -155,16 +156,22 @@ fn write_failed(error: Error) -> Outcome {
     failed(Transfer::Write, error)
 }
 
+/// Brings what was written to `range` since `then` onto stable storage, if it has to be there now.
 fn flush_if<M: Medium>(
     medium: &M,
-    range: ByteRange,
-    then: &M::Moment,
-    durable: bool,
+    cmd: &Command<Admitted>,
+    (range, then): (ByteRange, &M::Moment),
+    durability: Durability,
 ) -> Result<(), Outcome> {
-    if !durable {
+    if !durability.is_due(cmd) {
         return Ok(());
     }
-    medium.make_stable(range, then).map_err(write_failed)
+    medium.make_stable(range, then).map_err(|e| {
+        if cmd.is_aborted() {
+            medium.tell_next();
+        }
+        write_failed(e)
+    })
 }
 
 /// The block that WRITE SAME repeats.
@@ -189,34 +196,41 @@ fn write_same<M: Medium>(
             other => return other.map_err(write_failed),
         }
     }
-    in_pieces(medium, cmd, range, |at, piece| {
-        // A piece is smaller than the largest blocks.
-        let done = at.checked_rem(block.bytes().len() as u64).unwrap_or(0) as usize;
-        let pattern = block.bytes().iter().cycle().skip(done);
-        for (to, from) in piece.bytes_mut().iter_mut().zip(pattern) {
-            *to = *from;
-        }
-        medium
-            .write(range.offset.saturating_add(at), piece)
-            .map_err(write_failed)
-    })
+    in_pieces(
+        medium,
+        || cmd.is_aborted(),
+        range,
+        |at, piece| {
+            // A piece is smaller than the largest blocks.
+            let done = at.checked_rem(block.bytes().len() as u64).unwrap_or(0) as usize;
+            let pattern = block.bytes().iter().cycle().skip(done);
+            for (to, from) in piece.bytes_mut().iter_mut().zip(pattern) {
+                *to = *from;
+            }
+            medium
+                .write(range.offset.saturating_add(at), piece)
+                .map_err(write_failed)
+        },
+    )
 }
 
-/// Calls `f` with buffers that together cover `range`, and how far into it each begins. A long way must not outlast the
-/// initiator's patience.
+/// Calls `f` with a buffer for one piece of `range` after the other, and how far into it each begins, until `stop` says that
+/// nobody wants it any more: a long way must not outlast the initiator's patience. There is memory for all if there is
+/// for the first.
 fn in_pieces<M: Medium>(
     medium: &M,
-    cmd: &Command<Admitted>,
+    stop: impl Fn() -> bool,
     range: ByteRange,
     mut f: impl FnMut(u64, &mut Bounce) -> Result<(), Outcome>,
 ) -> Result<(), Outcome> {
+    let left = |at: u64| usize::try_from(range.len.saturating_sub(at)).unwrap_or(usize::MAX);
+    let mut piece = Bounce::new(left(0), medium.unit()).map_err(write_failed)?;
     let mut at: u64 = 0;
     while at < range.len {
-        if cmd.is_aborted() {
+        if stop() {
             return Err(Outcome::Status(Status::TaskAborted));
         }
-        let left = usize::try_from(range.len.saturating_sub(at)).unwrap_or(usize::MAX);
-        let mut piece = Bounce::new(left, medium.unit()).map_err(write_failed)?;
+        piece.shorten(left(at));
         f(at, &mut piece)?;
         at = at.saturating_add(piece.bytes().len() as u64);
     }
@@ -246,40 +260,51 @@ fn compare<M: Medium>(
     cmd: &Command<Admitted>,
     range: ByteRange,
 ) -> Result<(), Outcome> {
-    in_pieces(medium, cmd, range, |at, piece| {
-        medium
-            .read(range.offset.saturating_add(at), piece)
-            .map_err(|e| failed(Transfer::Read, e))?;
-        let len = piece.bytes().len();
-        let mut sent = Bounce::new(len, medium.unit()).map_err(write_failed)?;
-        cmd.cmnd()
-            .copy_from_buffer(usize::try_from(at).unwrap_or(usize::MAX), sent.bytes_mut());
-        let differs = sent
-            .bytes()
-            .iter()
-            .zip(piece.bytes())
-            .position(|(a, b)| a != b);
-        match differs {
-            None => Ok(()),
-            Some(byte) => {
-                let byte = at.saturating_add(byte as u64);
-                Err(Sense::MISCOMPARE.with_information(byte).into())
+    in_pieces(
+        medium,
+        || cmd.is_aborted(),
+        range,
+        |at, piece| {
+            medium
+                .read(range.offset.saturating_add(at), piece)
+                .map_err(|e| failed(Transfer::Read, e))?;
+            let len = piece.bytes().len();
+            let mut sent = Bounce::new(len, medium.unit()).map_err(write_failed)?;
+            cmd.cmnd()
+                .copy_from_buffer(usize::try_from(at).unwrap_or(usize::MAX), sent.bytes_mut());
+            let differs = sent
+                .bytes()
+                .iter()
+                .zip(piece.bytes())
+                .position(|(a, b)| a != b);
+            match differs {
+                None => Ok(()),
+                Some(byte) => {
+                    let byte = at.saturating_add(byte as u64);
+                    Err(Sense::MISCOMPARE.with_information(byte).into())
+                }
             }
-        }
-    })
+        },
+    )
 }
 
-/// Writes the second half of the initiator's data.
+/// Writes the second half of the initiator's data: all of it, also for an initiator that has given up, as half of it would be
+/// neither what was there nor what it wanted.
 fn write<M: Medium>(medium: &M, cmd: &Command<Admitted>, range: ByteRange) -> Result<(), Outcome> {
-    in_pieces(medium, cmd, range, |at, piece| {
-        let from = usize::try_from(range.len.saturating_add(at)).unwrap_or(usize::MAX);
-        if cmd.cmnd().copy_from_buffer(from, piece.bytes_mut()) < piece.bytes().len() {
-            return Err(Sense::INVALID_FIELD_IN_CDB.into());
-        }
-        medium
-            .write(range.offset.saturating_add(at), piece)
-            .map_err(write_failed)
-    })
+    in_pieces(
+        medium,
+        || false,
+        range,
+        |at, piece| {
+            let from = usize::try_from(range.len.saturating_add(at)).unwrap_or(usize::MAX);
+            if cmd.cmnd().copy_from_buffer(from, piece.bytes_mut()) < piece.bytes().len() {
+                return Err(Sense::INVALID_FIELD_IN_CDB.into());
+            }
+            medium
+                .write(range.offset.saturating_add(at), piece)
+                .map_err(write_failed)
+        },
+    )
 }
 
 /// UNMAP. Ranges before a wrong one stay done. Returns a range that all of them are in.

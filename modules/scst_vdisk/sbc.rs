@@ -145,10 +145,6 @@ impl<S: Store> Disk<S> {
                 lba, blocks, fua, ..
             } => {
                 let range = self.range_to_write(lba, blocks)?;
-                let sent = u64::from(cmd.cmnd().buffer_len());
-                if sent < range.len.saturating_mul(2) {
-                    return Err(Sense::invalid_field_in_cdb(13));
-                }
                 let durability = self.durability(fua);
                 Ok((range.len > 0).then_some(Operation::CompareAndWrite { range, durability }))
             }

@@ -193,6 +193,11 @@ pub(crate) trait Store: Send + Sync + 'static {
         true
     }
 
+    /// What is written must not change meanwhile. Any context.
+    fn needs_stable_pages(&self) -> bool {
+        false
+    }
+
     /// Moves data.
     fn transfer(&self, cmd: Command<Admitted>, request: Request);
 
@@ -244,10 +249,15 @@ pub(crate) trait Store: Send + Sync + 'static {
     }
 }
 
-/// Ends a command whose store is not open.
+/// Ends a command whose store is not open: perhaps since its port ceased to lead to the medium, after it was let pass.
 #[cold]
 pub(crate) fn not_open(cmd: Command<Admitted>) {
-    cmd.finish(Sense::MANUAL_INTERVENTION_REQUIRED.into());
+    let by_port = cmd.port_refusal();
+    cmd.finish(
+        by_port
+            .unwrap_or(Sense::MANUAL_INTERVENTION_REQUIRED)
+            .into(),
+    );
 }
 
 /// Ends a command whose work was done, or failed.

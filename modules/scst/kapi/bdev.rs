@@ -64,6 +64,7 @@ pub struct BlockDevice {
     /// What the device takes as it lies.
     fit: Fit,
     block_mask: u32,
+    needs_stable_pages: bool,
 }
 
 /// What tells us from others who claim the device.
@@ -102,11 +103,12 @@ impl BlockDevice {
         .map_err(|e| why_not_block(path, e))?;
         let file = NonNull::new(file).ok_or(ENOENT)?;
         // SAFETY: The file is an open block device.
-        let (dma_alignment, block_size) = unsafe {
+        let (dma_alignment, block_size, needs_stable_pages) = unsafe {
             let bdev = c::file_bdev(file.as_ptr());
             (
                 bindings::scst_helper_bdev_dma_alignment(bdev),
                 bindings::scst_helper_bdev_logical_block_size(bdev),
+                bindings::scst_helper_bdev_stable_writes(bdev),
             )
         };
         // INVARIANT: The reference and the claim are those that the open made.
@@ -115,6 +117,7 @@ impl BlockDevice {
             claim,
             fit: Fit::of_units(dma_alignment.saturating_add(1), block_size),
             block_mask: block_size.wrapping_sub(1),
+            needs_stable_pages,
         })
     }
 
@@ -181,10 +184,15 @@ impl BlockDevice {
         unsafe { bindings::scst_helper_bdev_read_only(self.raw()) }
     }
 
+    /// What is written must not change meanwhile: the device computes something from it, and writes it then.
+    pub fn needs_stable_pages(&self) -> bool {
+        self.needs_stable_pages
+    }
+
     /// Starts a transfer; `done` is called when it has ended, in any context. Does not wait for the device.
     ///
-    /// Gives the command back where this way is closed: its segments do not fit the device's alignment, or there is no
-    /// memory at hand for more of them than a command has room for. [`BlockDevice::transfer_by_copy`] is the other way.
+    /// Gives the command back where this way is closed: its segments do not fit the device's alignment, they may change as they
+    /// are written, or there is no memory at hand for more of them than a command has room for. [`BlockDevice::transfer_by_copy`] is the other way.
     pub fn submit<T: Carrier + 'static>(
         &self,
         cmd: T,
@@ -192,6 +200,9 @@ impl BlockDevice {
         done: fn(T, Result),
     ) -> Result<(), T> {
         let (cmnd, rest) = cmd.split();
+        if self.needs_stable_pages && io.way == Transfer::Write && !cmnd.has_stable_buffer() {
+            return Err(T::join(cmnd, rest));
+        }
         let private = cmnd.private().as_ptr();
         // SAFETY: The private memory is the command's, which is ours; `private` stays valid until it is given back.
         let (bio, vecs) = unsafe { inline_parts(private) };
@@ -271,6 +282,13 @@ impl BlockDevice {
     /// A flush has failed, and who asked for it is not told. Any context.
     pub fn tell_next(&self) {
         self.claim.untold.store(true, Relaxed);
+    }
+
+    /// Waits until the flushes have ended that nobody waits for. Sleeps.
+    pub fn wait_for_detached(&self) {
+        while self.claim.detached_flushes.load(Relaxed) != 0 {
+            super::msleep(1);
+        }
     }
 
     /// Whether a flush has failed of which nobody was told who wrote. Says so once. Any context.
@@ -428,9 +446,7 @@ impl BlockDevice {
 
 impl Drop for BlockDevice {
     fn drop(&mut self) {
-        while self.claim.detached_flushes.load(Relaxed) != 0 {
-            super::msleep(1);
-        }
+        self.wait_for_detached();
         // Whoever has just counted down may still be in our code.
         rcu::synchronize_rcu();
         // SAFETY: By the type's invariant.
@@ -457,6 +473,11 @@ impl Bounce {
     /// What is in it.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Leaves the first `len` bytes of it, where it has more.
+    pub fn shorten(&mut self, len: usize) {
+        self.0.truncate(len);
     }
 
     /// What is in it, to be filled.
@@ -561,6 +582,8 @@ impl Drop for Children {
 ///
 /// Called by C once, when the inline bio of a command that was parked for the same `T` has ended. Any context.
 unsafe extern "C" fn ended<T: Carrier + 'static>(bio: *mut c::bio) {
+    // The store, and the code that ends the command, go only when everybody has left.
+    let _guard = rcu::read_lock();
     // SAFETY: By this function's contract: `run` is a function of this very type, and a `T::Rest` is parked.
     unsafe {
         let result = to_result(c::blk_status_to_errno((*bio).bi_status));
@@ -594,8 +617,6 @@ unsafe extern "C" fn flush_ended<T: Carrier + 'static>(bio: *mut c::bio) {
 ///
 /// Called by C with the work item of a private area whose inline bio has ended, as [`ended`] wants it.
 unsafe extern "C" fn ended_later<T: Carrier + 'static>(work: *mut c::work_struct) {
-    // The store goes only when everybody has left.
-    let _guard = rcu::read_lock();
     // CAST: `work` is the first field of `Private`.
     // SAFETY: By this function's contract.
     unsafe { ended::<T>(inline_parts(work.cast()).0) };

@@ -152,6 +152,12 @@ impl Cmnd {
         }
     }
 
+    /// Nobody changes the initiator's buffer while it is being written from.
+    pub fn has_stable_buffer(&self) -> bool {
+        // SAFETY: The command's device, and so its queue, stay while the command is ours.
+        unsafe { bindings::scst_helper_cmnd_stable_writes(self.0.as_ptr()) }
+    }
+
     /// Bytes of the initiator's buffer.
     #[inline]
     pub fn buffer_len(&self) -> u32 {

@@ -224,8 +224,9 @@ impl File {
         Ok(())
     }
 
-    /// Gives the storage behind `len` bytes from `pos` on back: they read as zeroes. `EOPNOTSUPP` where the file system
-    /// cannot do that, or the block device not for a range that is not of whole blocks of its own. Sleeps.
+    /// Gives the storage behind `len` bytes from `pos` on back: they read as zeroes. `EOPNOTSUPP`, and then they read as what was
+    /// last written to them, where the file system or the block device cannot do that, or the latter not for a range that
+    /// is not of whole blocks of its own. Sleeps.
     pub fn punch_hole(&self, pos: u64, len: u64) -> Result {
         let (pos, len) = (i64::try_from(pos)?, i64::try_from(len)?);
         // SAFETY: The file is open.
@@ -273,12 +274,17 @@ impl File {
     /// was not possible for others either. Sleeps.
     pub fn sync_range(&self, pos: u64, len: u64) -> Result {
         // Whatever this one comes to, who wrote is told.
-        let untold = self.untold.load(Relaxed) && self.untold.xchg(false, Relaxed);
+        let untold = self.take_untold();
         self.sync_any(pos, len)?;
         if untold {
             return Err(EIO);
         }
         Ok(())
+    }
+
+    /// Whether a sync has failed of which nobody was told who wrote. Says so once. Any context.
+    pub fn take_untold(&self) -> bool {
+        self.untold.load(Relaxed) && self.untold.xchg(false, Relaxed)
     }
 
     /// Marks the present, for [`File::has_failed_since`]. Any context.
@@ -299,8 +305,10 @@ impl File {
             return Ok(());
         };
         let last = pos.saturating_add(behind_first).min(i64::MAX as u64);
-        // SAFETY: The file is open. A data-only sync leaves behind what nobody needs to find the data, such as times.
-        to_result(unsafe { c::vfs_fsync_range(self.raw(), pos.min(last) as i64, last as i64, 1) })
+        // SAFETY: The file is open.
+        to_result(unsafe {
+            bindings::scst_helper_file_sync(self.raw(), pos.min(last) as i64, last as i64)
+        })
     }
 
     /// [`File::sync_range`] for somebody else than those who wrote: where it fails, the next sync does so too.

@@ -39,6 +39,10 @@ H(u64, bdev_nr_bytes, (struct block_device *bdev), return bdev_nr_bytes(bdev));
 H(bool, bdev_write_cache, (struct block_device *bdev), return bdev_write_cache(bdev));
 H(bool, bdev_read_only, (struct block_device *bdev), return bdev_read_only(bdev));
 H(u32, bdev_max_discard_sectors, (struct block_device *bdev), return bdev_max_discard_sectors(bdev));
+H(bool, bdev_stable_writes, (struct block_device *bdev), return bdev_stable_writes(bdev));
+H(bool, cmnd_stable_writes, (struct scsi_cmnd *cmd),
+  return cmd->device->request_queue->limits.features & BLK_FEAT_STABLE_WRITES);
+H(void, limits_stable_writes, (struct queue_limits *limits), limits->features |= BLK_FEAT_STABLE_WRITES);
 H(int, bdev_alignment_offset, (struct block_device *bdev), return bdev_alignment_offset(bdev));
 H(u32, bdev_discard_granularity, (struct block_device *bdev), return bdev_discard_granularity(bdev));
 H(u32, bdev_dma_alignment, (struct block_device *bdev), return bdev_dma_alignment(bdev));
@@ -243,8 +247,36 @@ H(struct bio_list *, bio_list_take, (void),
 H(void, bio_list_give_back, (struct bio_list *list), if (list) current->bio_list = list);
 H(errseq_t, file_sample_error, (struct file *file), return filemap_sample_wb_err(file->f_mapping));
 H(int, file_check_error, (struct file *file, errseq_t since), return filemap_check_wb_err(file->f_mapping, since));
-H(int, punch_hole, (struct file *file, loff_t pos, loff_t len),
-  return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len));
+
+/*
+ * A block device's node throws its cache for the range away before it asks the disk, which may say no then: what is only in
+ * the cache must be on the disk by that time, and what is cached of it in parts must not stay.
+ */
+int scst_helper_punch_hole(struct file *file, loff_t pos, loff_t len)
+{
+	struct address_space *mapping = file->f_mapping;
+	bool is_block = S_ISBLK(mapping->host->i_mode);
+	int error;
+
+	if (is_block) {
+		if (!bdev_write_zeroes_sectors(I_BDEV(mapping->host)))
+			return -EOPNOTSUPP;
+		filemap_fdatawrite_range(mapping, pos, pos + len - 1);
+		filemap_fdatawait_range_keep_errors(mapping, pos, pos + len - 1);
+	}
+	error = vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, len);
+	if (error && is_block)
+		invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT, (pos + len - 1) >> PAGE_SHIFT);
+	return error;
+}
+EXPORT_SYMBOL_GPL(scst_helper_punch_hole);
+
+/*
+ * Of data alone: what nobody needs to find the data, such as times, may stay behind. Nothing can be lost of a file that has no
+ * such function, as those of proc.
+ */
+H(int, file_sync, (struct file *file, loff_t first, loff_t last),
+  return file->f_op->fsync ? vfs_fsync_range(file, first, last, 1) : 0);
 H(void, iocb_init, (struct kiocb *iocb, struct file *file, bool write, bool durable),
   iocb->ki_filp = file;
   iocb->ki_flags = file->f_iocb_flags | (write ? IOCB_WRITE : 0) | (durable ? IOCB_DSYNC : 0));

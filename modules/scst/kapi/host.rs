@@ -68,15 +68,32 @@ pub trait HostOps: Send + Sync + Sized + 'static {
     /// Commands that logical unit `lun` takes at once. Any context.
     fn queue_depth(&self, lun: u64) -> u32;
 
+    /// What is written to logical unit `lun` must not change meanwhile. Sleeps.
+    fn needs_stable_pages(&self, lun: u64) -> bool;
+
+    /// A reset that was begun.
+    type Reset<'a>: UnderReset
+    where
+        Self: 'a;
+
     /// Has every command end that `what` concerns, whichever host it came by. Does not wait for them. Called by error
     /// handling, must not allocate.
-    fn abort_all(&self, what: Recovery);
-
-    /// Whether those of [`HostOps::abort_all`] have ended. Called by error handling, must not allocate.
-    fn have_ended(&self, what: Recovery) -> bool;
+    fn reset(&self, what: Recovery) -> Self::Reset<'_>;
 
     /// Error handling succeeded in `what`.
     fn recovered(&self, what: Recovery);
+}
+
+/// A reset that was begun: every command that it concerns is to end. Called by error handling, must not allocate.
+pub trait UnderReset {
+    /// Whether they have ended.
+    fn is_clear(&self) -> bool;
+
+    /// They have.
+    fn complete(&self);
+
+    /// They have not, and nobody waits for them any more.
+    fn give_up(&self);
 }
 
 /// A registered SCSI host.
@@ -450,11 +467,12 @@ impl<T: HostOps> Template<T> {
     ) -> bool {
         // SAFETY: By this function's contract.
         let ops = unsafe { ops::<T>(shost) };
-        ops.abort_all(what);
+        let reset = ops.reset(what);
         let mut waited: u32 = 0;
         // SAFETY: By this function's contract.
-        while unsafe { busy(shost, what) } || !ops.have_ended(what) {
+        while unsafe { busy(shost, what) } || !reset.is_clear() {
             if timeout_ms.is_some_and(|t| waited >= t) {
+                reset.give_up();
                 return false;
             }
             super::msleep(5);
@@ -462,6 +480,7 @@ impl<T: HostOps> Template<T> {
         }
         // Whoever has just let a command go may still be in `scsi_done`.
         rcu::synchronize_rcu();
+        reset.complete();
         ops.recovered(what);
         true
     }
@@ -471,10 +490,13 @@ impl<T: HostOps> Template<T> {
     /// Called by the midlayer with a device of a host of ours that it is setting up.
     unsafe extern "C" fn sdev_configure(
         sdev: *mut scsi_device,
-        _limits: *mut c::queue_limits,
+        limits: *mut c::queue_limits,
     ) -> i32 {
         // SAFETY: By this function's contract.
         unsafe {
+            if ops::<T>((*sdev).host).needs_stable_pages((*sdev).lun) {
+                bindings::scst_helper_limits_stable_writes(limits);
+            }
             Self::change_queue_depth(sdev, CAN_QUEUE as i32);
             // A command that was given back comes again as soon as another has ended.
             (*sdev).max_device_blocked = 1;

@@ -30,7 +30,11 @@ impl Attributes for SessionFiles {
     fn show(&self, id: u16, page: &mut Page<'_>) -> Result {
         match id {
             INITIATOR_NAME => show_key(page, fmt!("{}", self.it.initiator.as_str()), false),
-            COMMANDS => show_key(page, fmt!("{}", self.ops.commands(None)), false),
+            COMMANDS => show_key(
+                page,
+                fmt!("{}", self.ops.commands(None).ok_or(EAGAIN)?),
+                false,
+            ),
             _ => Err(EIO),
         }
     }
@@ -182,7 +186,7 @@ impl Attributes for NexusFiles {
             THREAD_INDEX => show_key(page, fmt!("0"), false),
             THREAD_PID => show_key(page, fmt!(""), false),
             ACTIVE_COMMANDS => {
-                let commands = self.ops.commands(Some(self.lun));
+                let commands = self.ops.commands(Some(self.lun)).ok_or(EAGAIN)?;
                 show_key(page, fmt!("{commands}"), false)
             }
             _ => Err(EIO),

@@ -170,28 +170,29 @@ def _():
 
 @row("aborted-flush")
 def _():
-    """A flush that fails after its initiator has given it up is told by the next one."""
+    """A flush that fails after its initiator has given it up is told by the next one, whatever command it was part of."""
     below = Below()
     for handler, params in KINDS[:2]:
         above = Above(handler, below.node, params)
         other = sg_of(0)
-        above.dev.good(write(0), out=data(1))
-        below.attribute("block", "1")
-        ended = []
-        flush = threading.Thread(target=lambda: ended.append(other.command(SYNC, timeout_ms=2000)))
-        try:
-            flush.start()
-            time.sleep(4)
-            # Its commands are held back, so nothing of the store is in use.
-            below.attribute("active", "0")
-        finally:
-            below.attribute("block", "0")
-        flush.join(60)
-        check(ended and ended[0].host == 3, handler, "the flush was not given up:", ended)
-        below.attribute("active", "1")
-        above.expect(WRITE_ERROR, SYNC)
-        above.dev.good(write(0), out=data(1))
-        above.dev.good(SYNC)
+        for cdb, sent in ((SYNC, None), (write(64, flags=FORCED), data(3)), (verify(0), None)):
+            above.dev.good(write(0), out=data(1))
+            below.attribute("block", "1")
+            ended = []
+            flush = threading.Thread(target=lambda: ended.append(other.command(cdb, out=sent, timeout_ms=2000)))
+            try:
+                flush.start()
+                time.sleep(4)
+                # Its commands are held back, so nothing of the store is in use.
+                below.attribute("active", "0")
+            finally:
+                below.attribute("block", "0")
+            flush.join(60)
+            check(ended and ended[0].host == 3, handler, cdb, "was not given up:", ended)
+            below.attribute("active", "1")
+            above.expect(WRITE_ERROR, SYNC)
+            above.dev.good(write(0), out=data(1))
+            above.dev.good(SYNC)
         os.close(other.fd)
         above.remove()
 

@@ -355,6 +355,7 @@ def _():
 if __name__ == "__main__":
     import history_held  # noqa: their rows follow these
     import history_io  # noqa
+    import history_told  # noqa
     import history_load  # noqa
     import history_races  # noqa
     import history_writes  # noqa

@@ -104,6 +104,8 @@ def _():
                     refused = answer.sense in ((5, 0x24, 0), (5, 0x1A, 0)) or cdb.startswith("1d")
                     check(refused and answer.resid == size, name, cdb, "from", size, answer)
             check(dev.good(READ_10 % 16, 8192).data == bytes(8192), name, "a command that was refused has written")
+# Of these the ones that change nothing on the medium: VERIFY, MODE SELECT, PERSISTENT RESERVE OUT, SEND DIAGNOSTIC.
+HARMLESS = ("2f", "af", "8f", "15", "55", "5f", "1d")
 
 
 @row("371e083d0-rejected-commands")
@@ -282,14 +284,48 @@ def _():
 
 @row("surprise-17-write-protect")
 def _():
-    """A write to a LUN that is read-only says why, and MODE SENSE says it beforehand."""
-    fileio("f1")
+    """A write to a LUN that is read-only says why, whatever command it is, and MODE SENSE says it beforehand."""
+    fileio("f1", 16, "thin_provisioned=1")
     must(luns(), "add f1 0; read_only=1")
     with sg_of(0) as dev:
         check(dev.good("1a 00 3f 00 ff 00", 255).data[2] & 0x80, "WP is not set")
-        answer = dev.command(WRITE_10 % 1, out=b"x" * 512)
-        check(answer.sense == (7, 0x27, 0), answer)
+        for cdb, size in WRITES:
+            if cdb[:2] not in HARMLESS:
+                answer = dev.command(cdb, out=b"x" * size)
+                check(answer.sense == (7, 0x27, 0), cdb, answer)
         dev.good(READ_10 % 1, 512)
+    check(lib.read("/tmp/f1") == bytes(16 << 20), "a refused command has written")
+
+
+@row("nv-cache-flushes-nothing")
+def _():
+    """A disk whose cache is said to be safe, or whose store has none, shows none, cannot be given one, and flushes nothing."""
+    fileio("below")
+    fileio("through", params="write_through=1")
+    must(luns(), "add below 0")
+    must(luns(), "add through 1")
+    volatile, stable = node(0), node(1)
+    for handler, disk, params, cached in (("vdisk_fileio", volatile, "", True), ("vdisk_fileio", volatile, "nv_cache=1", False),
+                                          ("vdisk_blockio", volatile, "", True), ("vdisk_blockio", volatile, "nv_cache=1", False),
+                                          ("vdisk_blockio", stable, "", False)):
+        where = handler, disk, params
+        must(TREE + "/handlers/%s/mgmt" % handler, "add_device nv filename=%s; %s" % (disk, params))
+        said = lib.read(TREE + "/devices/nv/nv_cache")
+        check(said == (b"0\n" if cached else b"1\n[key]\n"), *where, said)
+        must(luns(), "add nv 2")
+        node(2)
+        with sg_of(2) as dev:
+            # Byte 2 of the Caching mode page, current and changeable; V_SUP of page 86h.
+            for what, cdb, at, bit in (("WCE", "1a 08 08 00 18 00", 6, 4), ("WCE can be changed", "1a 08 48 00 18 00", 6, 4),
+                                       ("V_SUP", "12 01 86 00 40 00", 6, 1)):
+                found = bool(dev.good(cdb, 64).data[at] & bit)
+                check(found == cached, *where, what, found)
+            dev.good(WRITE_10 % 8, out=bytes(4096))
+            before = flushes(disk)
+            dev.good("35 00 00 00 00 00 00 00 00 00")
+            check((flushes(disk) > before) == cached, *where, "flushed", flushes(disk) - before, "times")
+        must(luns(), "del 2")
+        rows.remove_device("nv")
 
 
 @row("removable-disk-ejected")

@@ -16,6 +16,7 @@ use crate::kapi::host::UnderReset;
 use crate::kapi::livemap::Live;
 use crate::kapi::tasks::Ending;
 use crate::nexus::Nexus;
+use crate::proto::device_type::DeviceType;
 use crate::proto::sense::Sense;
 use crate::target::Session;
 
@@ -135,10 +136,13 @@ impl UnderReset for Reset<'_> {
     }
 
     /// Other initiators' commands end without an answer, if they do so at all: they are told of it now, as no reset will have
-    /// occurred that tells them.
+    /// occurred that tells them. Whether one had any is known only while it has some yet. Of a drive nobody else is told: Linux
+    /// takes that for another disc.
     fn give_up(&self) {
         self.for_each_nexus(&mut |nexus| {
-            if !self.is_own(nexus) && nexus.device().ending_by_others() == Ending::Silence {
+            let is_silent = nexus.device().ending_by_others() == Ending::Silence;
+            let may_have_had = nexus.device().device_type() != DeviceType::CdRom;
+            if !self.is_own(nexus) && is_silent && (may_have_had || !nexus.tasks().have_gone()) {
                 nexus.unit_attentions().commands_cleared();
             }
         });

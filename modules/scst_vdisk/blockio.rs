@@ -152,10 +152,10 @@ impl Store for BlockIo {
             unmap_units: device.discard_units(),
         };
         let writers = Writers::new()?;
-        if self.owes.xchg(false, Relaxed) {
-            device.tell_next();
-        }
         self.device.put(Ready::new(Device { device, writers })?)?;
+        if self.owes.xchg(false, Relaxed) {
+            self.device.get().iter().for_each(|open| open.tell_next());
+        }
         Ok(facts)
     }
 
@@ -169,6 +169,10 @@ impl Store for BlockIo {
             }
             last
         })
+    }
+
+    fn forget_debt(&self) {
+        self.owes.store(false, Relaxed);
     }
 
     fn is_open(&self) -> bool {
@@ -187,9 +191,10 @@ impl Store for BlockIo {
     }
 
     fn needs_stable_pages(&self) -> bool {
+        // The initiator is not told again when the store is opened, and must not have all its writes copied then.
         self.device
             .get()
-            .is_some_and(|device| device.needs_stable_pages())
+            .is_none_or(|device| device.needs_stable_pages())
     }
 
     #[inline]
@@ -307,11 +312,14 @@ impl BlockIo {
             let is_write = request.way == Transfer::Write;
             let writer = is_write.then(|| device.writers.enter_in_turn(request.range));
             let io = block_io(&cmd, request.now(&cmd), device.logical_block_size());
-            let result = device.transfer_by_copy(cmd.cmnd(), io);
-            let result = if io.durable {
-                told(&cmd, &device, result)
-            } else {
-                result
+            let result = match (io.way, io.durable) {
+                // What a read tells has to be stable; that it cannot be read has nothing to do with that.
+                (Transfer::Read, true) => told(&cmd, &device, device.sync())
+                    .and_then(|()| device.transfer_by_copy(cmd.cmnd(), io)),
+                (Transfer::Write, true) => {
+                    told(&cmd, &device, device.transfer_by_copy(cmd.cmnd(), io))
+                }
+                (_, false) => device.transfer_by_copy(cmd.cmnd(), io),
             };
             drop(writer);
             finish(cmd, result.map_err(|e| failed(io.way, e)));

@@ -250,9 +250,12 @@ impl<S: Store> Disk<S> {
         if self.store.is_open() {
             return Err(EINVAL);
         }
+        if filename.as_deref() != Some(&*path) {
+            // What was said, and lost, was said of another medium.
+            self.most_blocks.store(u64::MAX, Relaxed);
+            self.store.forget_debt();
+        }
         *filename = Some(path);
-        // What was said was said of another medium.
-        self.most_blocks.store(u64::MAX, Relaxed);
         Ok(())
     }
 

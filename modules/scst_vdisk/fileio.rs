@@ -120,10 +120,13 @@ impl Store for FileIo {
             direct,
             writers,
         };
-        if self.owes.xchg(false, Relaxed) {
-            image.file.tell_next();
-        }
         self.image.put(Ready::new(image)?)?;
+        if self.owes.xchg(false, Relaxed) {
+            self.image
+                .get()
+                .iter()
+                .for_each(|image| image.file.tell_next());
+        }
         Ok(Facts {
             size,
             physical_block_size: disk::PHYSICAL_BLOCK,
@@ -144,6 +147,19 @@ impl Store for FileIo {
             }
             last
         })
+    }
+
+    fn forget_debt(&self) {
+        self.owes.store(false, Relaxed);
+    }
+
+    fn needs_stable_pages(&self) -> bool {
+        // As with a block device: whoever finds the LUN is asked once.
+        self.o_direct
+            && self
+                .image
+                .get()
+                .is_none_or(|image| image.data().needs_stable_pages())
     }
 
     fn is_open(&self) -> bool {
@@ -267,9 +283,13 @@ impl Image {
             self.file.forget_range(io.range.offset, io.range.len);
         }
         let before = self.file.mark_errors();
-        let moved = match (move_data(self.data(), cmnd, io), &self.direct) {
-            (Err(EINVAL), Some(direct)) => copy_data(direct, cmnd, io),
-            (other, _) => other,
+        let moved = match &self.direct {
+            Some(direct) if may_change(direct, cmnd, io.way) => copy_data(direct, cmnd, io),
+            Some(direct) => match move_data(direct, cmnd, io) {
+                Err(EINVAL) => copy_data(direct, cmnd, io),
+                other => other,
+            },
+            None => move_data(&self.file, cmnd, io),
         };
         moved
             .and_then(|()| match io.durable && io.way == Transfer::Write {
@@ -386,7 +406,8 @@ fn start(Job { cmd, errand }: Errand<Request>) {
     // The transfer may end, and with it the last use of the image, before it was started altogether.
     let kept = image.clone();
     // Through the page cache there is nothing to start, and what the cache lost has to be asked for.
-    let Some(file) = &kept.direct else {
+    let direct = kept.direct.as_ref();
+    let Some(file) = direct.filter(|file| !may_change(file, cmd.cmnd(), io.way)) else {
         let result = image.transfer(&cmd, io);
         drop(writer);
         return finish(cmd, result);
@@ -409,13 +430,32 @@ fn start(Job { cmd, errand }: Errand<Request>) {
             let result = image.transfer(&cmd, io);
             finish(cmd, result);
         }
-        Err(e) => cmd.finish(failed(io.way, e)),
+        Err(e) => {
+            started_told(&cmd, &image, io);
+            cmd.finish(failed(io.way, e));
+        }
     }
+}
+
+/// A transfer that was started has failed: it may be that what failed was to bring it, and what others wrote, onto stable storage.
+/// Any context.
+fn started_told(cmd: &Command<Admitted>, image: &Image, io: Io) {
+    if io.durable && io.way == Transfer::Write && cmd.is_aborted() {
+        image.file.tell_next();
+    }
+}
+
+/// What is written past the page cache may change meanwhile, and must not.
+fn may_change(direct: &File, cmnd: &Cmnd, way: Transfer) -> bool {
+    way == Transfer::Write && direct.needs_stable_pages() && !cmnd.has_stable_buffer()
 }
 
 /// Ends a command whose transfer was started. Any context.
 fn ended(Job { cmd, errand }: Job<Started>, result: Result<u64>) {
-    let ((_image, io), writer) = errand;
+    let ((image, io), writer) = errand;
+    if result.is_err() {
+        started_told(&cmd, &image, io);
+    }
     drop(writer);
     let wanted = io.wanted(cmd.cmnd());
     let result = match result {

@@ -26,7 +26,7 @@ pub(crate) struct Progress(Atomic<u32>);
 /// No format is running; otherwise the number is by one more than the 65536ths that are done.
 const IDLE: u32 = 0;
 
-/// None is running, and nobody was told yet that the last one failed.
+/// None is running, and the last one failed, whose command had been answered before.
 const FAILED: u32 = u32::MAX;
 
 impl Progress {
@@ -41,17 +41,20 @@ impl Progress {
         self.0.load(Relaxed) != IDLE
     }
 
-    /// What commands are told while a format is running (SBC-3 4.33). Any context.
+    /// What commands are told while a format is running (SBC-3 4.33), and after one that failed unseen. Any context.
     pub(crate) fn sense(&self) -> Option<Sense> {
-        let done = self.0.load(Relaxed);
-        let done = done.checked_sub(1).filter(|_| done != FAILED)?;
-        Some(Sense::formatting(u16::try_from(done).unwrap_or(u16::MAX)))
+        match self.0.load(Relaxed) {
+            IDLE => None,
+            FAILED => Some(Sense::FORMAT_FAILED),
+            running => {
+                let done = u16::try_from(running.saturating_sub(1));
+                Some(Sense::formatting(done.unwrap_or(u16::MAX)))
+            }
+        }
     }
 
-    /// What one command is told after a format that failed and whose own was answered before. Any context.
-    fn failure(&self) -> Option<Sense> {
-        let told = self.0.load(Relaxed) == FAILED && self.0.cmpxchg(FAILED, IDLE, Relaxed).is_ok();
-        told.then_some(Sense::FORMAT_FAILED)
+    fn has_failed(&self) -> bool {
+        self.0.load(Relaxed) == FAILED
     }
 
     fn set(&self, done: u64, all: u64) {
@@ -79,8 +82,10 @@ impl Drop for Format {
 impl Format {
     /// `None` while another is running.
     fn begin(progress: &Arc<Progress>, whole: ByteRange, volatile: bool) -> Option<Self> {
-        let _ = progress.failure();
-        progress.0.cmpxchg(IDLE, 1, Full).ok()?;
+        let begun = progress.0.cmpxchg(IDLE, 1, Full);
+        begun
+            .or_else(|_| progress.0.cmpxchg(FAILED, 1, Full))
+            .ok()?;
         Some(Self {
             progress: progress.clone(),
             whole,
@@ -107,8 +112,8 @@ impl Format {
         })
     }
 
-    /// [`Format::carry_out`] for a command that was answered before: that it failed is told to whose command comes first
-    /// afterwards, and what cannot be made stable also to whoever flushes next. Sleeps.
+    /// [`Format::carry_out`] for a command that was answered before: that it failed is what commands are told until another
+    /// format does better, and what cannot be made stable is told also to whoever flushes next. Sleeps.
     pub(crate) fn carry_out_unasked<M: Medium>(self, medium: &M) {
         let is_done = self.give_back(medium, || false).is_ok();
         if !is_done || (self.volatile && medium.make_stable_for_others().is_err()) {
@@ -154,9 +159,9 @@ impl<S: Store> Disk<S> {
         if !self.thin || !self.formatting.is_to_be_told() || is_answered_meanwhile(command) {
             return None;
         }
-        self.formatting
-            .sense()
-            .or_else(|| self.formatting.failure())
+        // Another one can be begun then.
+        let is_way_out = matches!(command, Cdb::FormatUnit(_)) && self.formatting.has_failed();
+        self.formatting.sense().filter(|_| !is_way_out)
     }
 
     /// FORMAT UNIT.

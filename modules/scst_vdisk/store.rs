@@ -178,6 +178,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// then is answered that the store is not ready. Where the data cannot be brought there, the store stays open.
     fn close(&self) -> Result;
 
+    /// What was lost of the store that was closed concerns nobody who uses the next one. Called with none open.
+    fn forget_debt(&self) {}
+
     /// The store is open. Any context.
     fn is_open(&self) -> bool;
 

@@ -352,9 +352,6 @@ impl BlockDevice {
     /// context.
     pub fn transfer_by_copy(&self, cmnd: &Cmnd, io: BlockIo) -> Result {
         let mut at: u32 = 0;
-        if io.durable && io.way == Transfer::Read {
-            self.sync()?;
-        }
         while at < io.len {
             let mut piece = Bounce::new(
                 io.len.saturating_sub(at) as usize,

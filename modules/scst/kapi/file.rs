@@ -103,6 +103,12 @@ impl File {
         self.fit.map_or(1, Fit::unit)
     }
 
+    /// What is written past the page cache must not change meanwhile: what is below computes something from it. Any context.
+    pub fn needs_stable_pages(&self) -> bool {
+        // SAFETY: The file is open.
+        self.fit.is_some() && unsafe { bindings::scst_helper_file_stable_writes(self.raw()) }
+    }
+
     /// Segments can be transferred as they lie. The block layer says otherwise only when it issues a transfer, which may have
     /// ended in part by then.
     pub(super) fn takes(&self, table: &[c::bio_vec]) -> bool {

@@ -40,6 +40,9 @@ H(bool, bdev_write_cache, (struct block_device *bdev), return bdev_write_cache(b
 H(bool, bdev_read_only, (struct block_device *bdev), return bdev_read_only(bdev));
 H(u32, bdev_max_discard_sectors, (struct block_device *bdev), return bdev_max_discard_sectors(bdev));
 H(bool, bdev_stable_writes, (struct block_device *bdev), return bdev_stable_writes(bdev));
+H(bool, file_stable_writes, (struct file *file),
+  struct inode *inode = file->f_mapping->host;
+  return S_ISBLK(inode->i_mode) ? bdev_stable_writes(I_BDEV(inode)) : mapping_stable_writes(inode->i_mapping));
 H(bool, cmnd_stable_writes, (struct scsi_cmnd *cmd),
   return cmd->device->request_queue->limits.features & BLK_FEAT_STABLE_WRITES);
 H(void, limits_stable_writes, (struct queue_limits *limits), limits->features |= BLK_FEAT_STABLE_WRITES);

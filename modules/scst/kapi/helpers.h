@@ -99,6 +99,7 @@ void scst_helper_bio_list_give_back(struct bio_list *list);
 errseq_t scst_helper_file_sample_error(struct file *file);
 int scst_helper_file_check_error(struct file *file, errseq_t since);
 bool scst_helper_bdev_stable_writes(struct block_device *bdev);
+bool scst_helper_file_stable_writes(struct file *file);
 bool scst_helper_cmnd_stable_writes(struct scsi_cmnd *cmd);
 void scst_helper_limits_stable_writes(struct queue_limits *limits);
 int scst_helper_punch_hole(struct file *file, loff_t pos, loff_t len);

@@ -299,3 +299,34 @@ def _():
     os.remove(path)
     must(own, path)
     check(os.path.exists(path), "gone again:", path)
+
+
+@row("format-that-failed")
+def _():
+    """A format that was answered before it failed is what commands are told, until another one does better."""
+    failed, format_now = (3, 0x31, 1), ("04 10 00 00 00 00", b"\x00\x02\x00\x00")
+    fileio("below", params="thin_provisioned=1")
+    must(LOCAL + "/mgmt", "add_target below session_name=below")
+    must(luns("below"), "add below 0")
+    place = node(0, target="below", session="below")
+    must(HANDLERS + "/vdisk_fileio/mgmt", "add_device above filename=%s; thin_provisioned=1" % place)
+    must(luns(), "add above 0")
+    node(0)
+    time.sleep(1)
+    with sg_of(0) as dev:
+        dev.good(READY)
+        must(TREE + "/devices/below/active", "0")
+        dev.good(format_now[0], out=format_now[1])
+        lib.wait_for("the end of the format", lambda: (dev.command(READY).sense or failed)[1] != 4)
+        for _ in range(2):
+            answer = dev.command(READY)
+            check(answer.sense == failed, "after a format that failed:", answer)
+        dev.good("12 00 00 00 24 00", 36)
+        sense = dev.good("03 00 00 00 12 00", 18).data
+        check((sense[2] & 15, sense[12], sense[13]) == failed, "REQUEST SENSE:", sense.hex())
+        must(TREE + "/devices/below/active", "1")
+        dev.good(format_now[0], out=format_now[1])
+        lib.wait_for("the end of the other format", lambda: dev.command(READY).status == 0)
+    must(luns(), "del 0")
+    remove_device("above")
+    must(LOCAL + "/mgmt", "del_target below")

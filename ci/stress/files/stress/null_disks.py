@@ -70,6 +70,20 @@ def _():
             check(dev.good(read(8), 4096).data == bytes([7]) * 4096, "not what was written")
         must(luns(), "clear")
         remove_device("b1")
+        # Past the page cache it is the same; through it, the cache's own pages are what must not change.
+        for more, wanted in (("o_direct=1; async=1", 1), ("", 0)):
+            must(HANDLERS + "/vdisk_fileio/mgmt", "add_device f1 filename=%s; %s" % (below.node, more))
+            must(luns(), "add f1 0")
+            must(luns(), "add n1 1")
+            check(int(lib.read(asks % os.path.basename(node(0)))) == wanted, more, "asks:", not wanted)
+            node(1)
+            must(luns(), "replace f1 1")
+            for lun in (0, 1):
+                with sg_of(lun) as dev:
+                    dev.good(write(8), out=bytes([8 + lun]) * 4096)
+                    check(dev.good(read(8), 4096).data == bytes([8 + lun]) * 4096, "not what was written")
+            must(luns(), "clear")
+            remove_device("f1")
 
 
 if __name__ == "__main__":

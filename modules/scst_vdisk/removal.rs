@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Media that initiators take out and put back: PREVENT ALLOW MEDIUM REMOVAL for every unit (SPC-4 6.13), and START STOP
-//! UNIT for disks that are removable (SBC-3 5.23).
+//! Media that initiators take out and put back: PREVENT ALLOW MEDIUM REMOVAL for every unit, and START STOP
+//! UNIT for disks that are removable (SBC-3 has both).
 
 use kernel::sync::atomic::Relaxed;
 

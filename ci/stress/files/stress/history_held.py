@@ -40,6 +40,13 @@ def reader_of(disk, seconds):
     return threading.Thread(target=read), ended
 
 
+def under_way(name, lun, code):
+    """Waits until a command with this operation code is under way, from the session that is called as its target is."""
+    place, command = b"%s %s LUN %d," % (name.encode(), name.encode(), lun), b"ms: %02x" % code
+    lib.wait_for("a command %02x" % code, lambda: any(
+        place in line and command in line for line in (lib.read(TREE + "/trace_cmds") or b"").splitlines()))
+
+
 @row("aborted-twice")
 def _():
     """A command that is sent again after an abort, and aborted again, costs nobody else a reset."""
@@ -104,8 +111,7 @@ def _():
         writer = threading.Thread(target=lambda: other.good("2a 00 00 00 10 00 00 00 08 00", out=bytes(4096)))
         try:
             writer.start()
-            lib.wait_for("a WRITE under way", lambda: any(b"t2 t2 LUN 0," in line and b"ms: 2a" in line for line in (
-                lib.read(TREE + "/trace_cmds") or b"").splitlines()))
+            under_way("t2", 0, 0x2A)
             answer = dev.command("15 10 00 00 18 00", out=bytes(4) + bytes(page), timeout_ms=2000)
             check(answer.host == TIMED_OUT, "answered with a write under way that is not stable:", answer)
             now = dev.good("1a 08 08 00 ff 00", 255).data[6]

@@ -10,7 +10,7 @@ import lib
 import rows
 from lib import LOCAL, TREE, must
 from rows import backing, check, fileio, luns, node, nullio, remove_device, row, sg_of
-from history_held import READY, TIMED_OUT, reader_of, target
+from history_held import READY, TIMED_OUT, reader_of, under_way
 
 HANDLERS = TREE + "/handlers"
 SYNC = "35 00 00 00 00 00 00 00 00 00"
@@ -157,7 +157,7 @@ def _():
         must(TREE + "/devices/%s/block" % below, "1")
         try:
             reader.start()
-            time.sleep(1)
+            under_way("t1", 1, 0x28)
             for one in leaving:
                 one.start()
                 time.sleep(1)
@@ -196,7 +196,7 @@ def _():
         must(TREE + "/devices/%s/block" % below, "1")
         try:
             reader.start()
-            time.sleep(1)
+            under_way("t2", 1, 0x28)
             try:
                 dev.reset(UNIT_ALONE)
                 check(False, "the reset of a unit whose store stalls has succeeded")
@@ -232,7 +232,7 @@ def _():
         must(TREE + "/devices/%s/block" % below, "1")
         try:
             reader.start()
-            time.sleep(1)
+            under_way("t2", 1, 0x28)
             reset.start()
             time.sleep(2)
             replace = threading.Thread(target=lib.write, args=(luns("t1"), "replace n2 1"))
